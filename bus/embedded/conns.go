@@ -1,0 +1,114 @@
+package embedded
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// Core returns a new connection of the host to the account of the log. It
+// reconnects by itself after Restart, keeps nothing to send meanwhile, and is
+// closed by Shutdown at the latest.
+//
+// Errors: bus.ErrClosed after Shutdown; what nats.Connect returns.
+func (s *Server) Core() (*nats.Conn, error) { return s.connect("lwj core", s.core) }
+
+// View returns a new connection of the host to the account of the projected
+// buckets; otherwise like Core.
+func (s *Server) View() (*nats.Conn, error) { return s.connect("lwj view", s.view) }
+
+// Client returns the raw in-process connection that a client of the account
+// CLI authenticates on; the TLS handshake is done.
+//
+// Errors: bus.ErrClosed after Shutdown, bus.ErrUnreachable during Restart.
+func (s *Server) Client() (net.Conn, error) {
+	ns, err := s.running()
+	if err != nil {
+		return nil, err
+	}
+	c, err := ns.InProcessConn()
+	if err != nil || s.cfg.Memory {
+		return c, err
+	}
+	return s.handshake(c)
+}
+
+// handshake speaks TLS on an in-process connection: the server would wait
+// 50 ms for a client's hello before it goes on without.
+func (s *Server) handshake(c net.Conn) (net.Conn, error) {
+	t := tls.Client(c, s.id.clientTLS())
+	if err := c.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
+		return nil, err
+	}
+	if err := t.Handshake(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return t, c.SetDeadline(time.Time{})
+}
+
+// dialer makes every connect of a nats.Conn an in-process one.
+type dialer struct{ s *Server }
+
+func (d dialer) Dial(_, _ string) (net.Conn, error) { return d.s.Client() }
+
+// SkipTLSHandshake tells nats.go that Dial has done it.
+func (d dialer) SkipTLSHandshake() bool { return true }
+
+func (s *Server) connect(name string, k key) (*nats.Conn, error) {
+	if _, err := s.running(); err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect("nats://"+loopback, // the dialer decides, not the address
+		nats.Name(name), k.option(), nats.SetCustomDialer(dialer{s}), nats.Timeout(connectTimeout), nats.IgnoreDiscoveredServers(),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter), nats.ReconnectBufSize(-1),
+		nats.IgnoreAuthErrorAbort(), nats.ClosedHandler(s.conns.remove))
+	if err != nil {
+		return nil, err
+	}
+	if !s.conns.add(nc) {
+		nc.Close()
+		return nil, nats.ErrConnectionClosed
+	}
+	return nc, nil
+}
+
+// connSet are the connections that Shutdown has to close. The zero value works.
+type connSet struct {
+	mu     sync.Mutex
+	closed bool
+	conns  map[*nats.Conn]struct{}
+}
+
+// add reports false when the set is closed.
+func (s *connSet) add(nc *nats.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	if s.conns == nil {
+		s.conns = map[*nats.Conn]struct{}{}
+	}
+	s.conns[nc] = struct{}{}
+	return true
+}
+
+func (s *connSet) remove(nc *nats.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, nc)
+}
+
+func (s *connSet) closeAll() {
+	s.mu.Lock()
+	conns := s.conns
+	s.conns, s.closed = nil, true
+	s.mu.Unlock()
+	for nc := range conns {
+		nc.Close()
+	}
+}
