@@ -1,0 +1,300 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/lwjbus/lwjbus/bus"
+)
+
+// Bounds and times of the engine.
+const (
+	// DefaultQuota bounds the memory of the state.
+	DefaultQuota = 2 << 30
+	// MaxRecordBytes bounds one record; a server with a smaller payload lowers it.
+	MaxRecordBytes = 8 << 20
+	// RecordReserve is what a transaction must leave free in a record.
+	RecordReserve = 64 << 10
+	// MaxQueued and MaxQueuedBytes bound the requests that wait for a round.
+	MaxQueued      = 1 << 16
+	MaxQueuedBytes = 64 << 20
+	// MaxLag is how many changes the projection may lag behind before new
+	// writes are refused.
+	MaxLag      = 10_000_000
+	MaxLagBytes = 1 << 30
+)
+
+// Config says what an engine stands on.
+type Config struct {
+	Namespace   string      // Default: bus.DefaultNamespace.
+	Log         Log         // Required.
+	Checkpoints Checkpoints // Default: none are written, recovery folds the whole log.
+	// Projector makes the views; it gets the engine's snapshots. Default: no views.
+	Projector func(e *Engine) (Projector, error)
+	Publish   Publisher // Default: no events.
+	Layers    []Layer
+	StoreID   []byte // 16 bytes. Required.
+	Quota     int64  // bytes. Default: DefaultQuota.
+	// Keep is how long records stay in the log at least. Default: DefaultKeep.
+	Keep time.Duration
+	// CheckpointAfter is how many bytes of log cause a checkpoint. Default: DefaultCheckpointAfter.
+	CheckpointAfter int64
+	// OnDoubt is called each time a write to the log stays in doubt, so that a
+	// host can restart its server. It must not block. Default: nothing.
+	OnDoubt func(error)
+	Logger  *slog.Logger // Default: slog.Default().
+}
+
+func (c *Config) validate() error {
+	if c.Log == nil || len(c.StoreID) != 16 {
+		return errors.New("engine: Config.Log and a Config.StoreID of 16 bytes are required")
+	}
+	if c.Namespace == "" {
+		c.Namespace = bus.DefaultNamespace
+	}
+	if c.Quota == 0 {
+		c.Quota = DefaultQuota
+	}
+	if c.Keep == 0 {
+		c.Keep = DefaultKeep
+	}
+	if c.CheckpointAfter == 0 {
+		c.CheckpointAfter = DefaultCheckpointAfter
+	}
+	if c.Publish == nil {
+		c.Publish = nobody{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return nil
+}
+
+// Snapshot is the whole keyspace at one revision. It never changes and is
+// safe for concurrent use.
+type Snapshot struct {
+	keyspace
+	Epoch       uint64
+	Incarnation uint64
+	recent      recent
+	bytes       int64 // what the head counts beside the keys, to go back to
+	graves      []grave
+}
+
+// Engine is the active engine of one namespace. Submit and View are safe for
+// concurrent use; everything else belongs to its loop.
+type Engine struct {
+	cfg     Config
+	names   bus.Names
+	id      string
+	verbs   map[string]verb
+	buckets map[string]Bucket
+	subject map[string]func(bus.Names, *bus.Change) string
+	ended   []func(*Tx, string, uint64, int) bool
+
+	view    atomic.Pointer[Snapshot] // what everybody may read: acknowledged
+	refuse  atomic.Pointer[bus.Error]
+	queue   queue
+	waiters waiters
+	leases  leases
+	stats   Stats
+
+	// the loop's own
+	head    *state
+	once    *once
+	recent  recent
+	rounds  []*round // [0] is in flight when flying; the last may still grow
+	flying  bool
+	settles bool // doubt is being settled: nothing is published
+	acks    chan ack
+	seq     uint64 // newest folded record of the log
+	last    uint64 // its record id
+	time0   int64  // engine time at start
+	start   time.Time
+	now     int64 // engine time of this turn
+	wall    int64
+	epoch   uint64
+	incarn  uint64
+	project Projector
+	saver   saver
+	scans   scanCache
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	failed chan struct{} // closed when the engine stopped by itself
+	err    error         // why; read after failed
+}
+
+// verb is a procedure or a read.
+type verb struct {
+	proc *Procedure
+	read *Read
+}
+
+// Open recovers the state from checkpoint and log, takes a new epoch and
+// starts to answer. The caller guarantees that no other engine writes the log
+// on purpose; one that does so anyway is fenced by the log itself.
+//
+// Errors: CodeStore for a store that is broken, foreign or too new; what the
+// log returns.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		cfg: cfg, names: bus.Names{Namespace: cfg.Namespace}, id: uuid.NewString(),
+		verbs: map[string]verb{}, buckets: map[string]Bucket{}, subject: map[string]func(bus.Names, *bus.Change) string{},
+		once: newOnce(), acks: make(chan ack, 4), failed: make(chan struct{}), start: time.Now(), incarn: 1,
+	}
+	e.head = newState(e.Bucket)
+	e.waiters.init()
+	e.queue.init()
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if err := e.register(append([]Layer{e.ownLayer()}, cfg.Layers...)); err != nil {
+		return nil, err
+	}
+	if err := e.recover(ctx); err != nil {
+		e.cancel()
+		return nil, err
+	}
+	if err := e.begin(ctx); err != nil {
+		e.cancel()
+		return nil, err
+	}
+	e.wg.Go(e.run)
+	return e, nil
+}
+
+// register takes up the verbs, buckets and hooks of the layers.
+func (e *Engine) register(layers []Layer) error {
+	add := func(name string, v verb) error {
+		if _, ok := e.verbs[name]; ok {
+			return fmt.Errorf("engine: two layers answer %q", name)
+		}
+		e.verbs[name] = v
+		return nil
+	}
+	for _, l := range layers {
+		for i := range l.Procedures {
+			if err := add(l.Procedures[i].Verb, verb{proc: &l.Procedures[i]}); err != nil {
+				return err
+			}
+		}
+		for i := range l.Reads {
+			if err := add(l.Reads[i].Verb, verb{read: &l.Reads[i]}); err != nil {
+				return err
+			}
+		}
+		for _, b := range l.Buckets {
+			if b.History == 0 {
+				b.History = DefaultHistory
+			}
+			e.buckets[b.Name] = b
+			e.subject[b.Name] = l.Subject
+		}
+		if l.OwnerEnded != nil {
+			e.ended = append(e.ended, l.OwnerEnded)
+		}
+	}
+	return nil
+}
+
+// begin takes a new epoch, publishes the first snapshot and starts the views.
+func (e *Engine) begin(ctx context.Context) error {
+	if err := e.takeEpoch(ctx); err != nil {
+		return err
+	}
+	if p, ok := e.cfg.Publish.(*Events); ok {
+		p.bind(e)
+	}
+	e.leases.restart(&e.head.keyspace, e.engineTime())
+	e.view.Store(e.snapshot())
+	if e.cfg.Projector == nil {
+		return nil
+	}
+	p, err := e.cfg.Projector(e)
+	if err != nil {
+		return err
+	}
+	e.project = p
+	return p.Start(e.ctx)
+}
+
+// Bucket is how a bucket is kept.
+func (e *Engine) Bucket(name string) Bucket {
+	if b, ok := e.buckets[name]; ok {
+		return b
+	}
+	return Bucket{Name: name, History: DefaultHistory}
+}
+
+// Verbs lists what the engine answers.
+func (e *Engine) Verbs() []string {
+	var out []string
+	for v := range e.verbs {
+		out = append(out, v)
+	}
+	return out
+}
+
+// Snapshot is everything acknowledged so far: a linearizable read where
+// nobody but this engine can write the log.
+func (e *Engine) Snapshot() *Snapshot { return e.view.Load() }
+
+// Failed is closed when the engine stopped by itself; Err says why.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Err is why the engine stopped by itself, or nil.
+func (e *Engine) Err() error {
+	select {
+	case <-e.failed:
+		return e.err
+	default:
+		return nil
+	}
+}
+
+// Refuse makes every write fail with err until it is called with nil: reads
+// go on. It is how a host says that its disk is full.
+func (e *Engine) Refuse(err *bus.Error) { e.refuse.Store(err) }
+
+// Names gives the subjects and streams of the engine's namespace.
+func (e *Engine) Names() bus.Names { return e.names }
+
+// Flush returns when every change that was acknowledged before the call is in
+// the views.
+func (e *Engine) Flush(ctx context.Context) error {
+	if e.project == nil {
+		return nil
+	}
+	return e.project.Flush(ctx)
+}
+
+// Close stops the engine. Requests that wait get ErrClosed; what is in flight
+// may still be stored and is found by the next engine. Close waits for every
+// goroutine.
+func (e *Engine) Close() error {
+	e.queue.close()
+	e.cancel()
+	e.wg.Wait()
+	if e.project != nil {
+		return e.project.Close()
+	}
+	return nil
+}
+
+// engineTime is the engine's own clock: it goes on from the last record.
+func (e *Engine) engineTime() int64 { return e.time0 + int64(time.Since(e.start)) }
+
+// nobody is the Publisher of an engine without events.
+type nobody struct{}
+
+func (nobody) Publish(*Round) {}

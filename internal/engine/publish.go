@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"log/slog"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/lwjbus/lwjbus/bus"
+)
+
+// Events publishes committed changes as plain messages: one feed message per
+// bucket and round, and one single event per change.
+type Events struct {
+	nc     *nats.Conn
+	e      *Engine
+	last   map[string]uint64 // per bucket: revision of its last feed message
+	start  uint64            // stands for that before the first
+	logger *slog.Logger
+}
+
+// NewEvents publishes over nc. Set it as Config.Publish; the engine binds it.
+func NewEvents(nc *nats.Conn, logger *slog.Logger) *Events {
+	return &Events{nc: nc, last: map[string]uint64{}, logger: logger}
+}
+
+func (p *Events) bind(e *Engine) { p.e, p.start = e, e.head.revision }
+
+// Publish sends the events of a round. A message that cannot be sent is left
+// out: readers see the gap and fill it.
+func (p *Events) Publish(r *Round) {
+	byBucket := map[string][]*bus.Change{}
+	for _, c := range r.Changes {
+		byBucket[c.Bucket] = append(byBucket[c.Bucket], c)
+	}
+	for bucket, changes := range byBucket {
+		p.send(r, bucket, changes)
+	}
+	epoch, incarnation := strconv.FormatUint(r.Epoch, 10), strconv.FormatUint(r.Incarnation, 10)
+	for _, c := range r.Changes {
+		p.single(c, epoch, incarnation)
+	}
+}
+
+// send publishes one feed message; one that is larger than the server takes
+// is replaced by a note that there is something to fetch.
+func (p *Events) send(r *Round, bucket string, changes []*bus.Change) {
+	previous, ok := p.last[bucket]
+	if !ok {
+		previous = p.start
+	}
+	last := changes[len(changes)-1].Revision
+	p.last[bucket] = last
+	data, err := bus.Marshal(&bus.Feed{Incarnation: r.Incarnation, Epoch: r.Epoch, Previous: previous, Changes: changes})
+	if err == nil && int64(len(data)) > p.nc.MaxPayload() {
+		data, err = bus.Marshal(&bus.Feed{Incarnation: r.Incarnation, Epoch: r.Epoch, Previous: last})
+	}
+	if err == nil {
+		err = p.nc.Publish(p.e.names.Feed(bucket), data)
+	}
+	if err != nil {
+		p.logger.Debug("a feed message was not sent", "bucket", bucket, "error", err)
+	}
+}
+
+// single sends the event of one change. Its key stands in a header where the
+// layer names the subject.
+func (p *Events) single(c *bus.Change, epoch, incarnation string) {
+	extra := []string{bus.HeaderEpoch, epoch, bus.HeaderIncarnation, incarnation}
+	subject := ""
+	if f := p.e.subject[c.Bucket]; f != nil {
+		subject = f(p.e.names, c)
+		extra = append(extra, bus.HeaderKey, bus.EscapeKey(c.Key))
+	} else {
+		subject = p.e.names.Key(c.Bucket, c.Key)
+	}
+	if subject == "" {
+		return
+	}
+	if err := p.nc.PublishMsg(&nats.Msg{Subject: subject, Header: c.Header(extra...), Data: c.Value}); err != nil {
+		p.logger.Debug("an event was not sent", "subject", subject, "error", err)
+	}
+}

@@ -1,0 +1,66 @@
+package engine
+
+import "github.com/lwjbus/lwjbus/bus"
+
+// Shares of the quota, in percent.
+const (
+	quotaReserve = 5  // for what ends or frees something
+	shedTo       = 90 // shedding stops here
+)
+
+// quota refuses a transaction that grows the state beyond its quota. Past
+// versions are shed before anything is refused.
+func (e *Engine) quota(before int64, reserve bool) error {
+	limit := e.cfg.Quota
+	if !reserve {
+		limit -= limit * quotaReserve / 100
+	}
+	if e.head.bytes <= limit || e.head.bytes <= before {
+		return nil
+	}
+	return bus.NewError(bus.CodeFull, "the state has %d bytes; its quota is %d", e.head.bytes, e.cfg.Quota).
+		WithHint("delete keys or forget finished jobs, or give the host a larger quota")
+}
+
+// considerShedding drops past versions when the state comes near its quota.
+// It runs between rounds: what is shed is no write.
+func (e *Engine) considerShedding() {
+	if e.head.bytes > e.cfg.Quota-e.cfg.Quota*quotaReserve/100 && len(e.rounds) == 0 {
+		e.head.shed(e.cfg.Quota * shedTo / 100)
+		e.view.Store(e.snapshot())
+	}
+}
+
+// shed drops past versions, bucket by bucket, until the state has at most
+// limit bytes. Readers of the past are told that it is compacted.
+func (s *state) shed(limit int64) {
+	var names []string
+	s.Buckets(func(name string) bool { names = append(names, name); return true })
+	for _, name := range names {
+		k := s.touch(name)
+		var long []*slot
+		k.slots("", nil, func(sl *slot) bool {
+			if len(sl.older) > 0 {
+				long = append(long, sl)
+			}
+			return true
+		})
+		for _, sl := range long {
+			if s.bytes <= limit {
+				return
+			}
+			s.shorten(k, sl)
+		}
+	}
+}
+
+func (s *state) shorten(k *keys, sl *slot) {
+	for _, c := range sl.older {
+		s.bytes -= changeSize(c)
+	}
+	m := &k.live
+	if sl.cur.Op == bus.OpDelete {
+		m = &k.dead
+	}
+	m.Set(sl.cur.Key, &slot{cur: sl.cur})
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lwjbus/lwjbus/bus"
+)
+
+// revisionJump is how far a new incarnation jumps past the highest revision
+// that was seen, so that no revision of lost records is ever given again.
+const revisionJump = 1 << 20
+
+// kept checkpoints.
+const checkpoints = 2
+
+// recover makes the head from the newest sealed checkpoint and the log's tail.
+func (e *Engine) recover(ctx context.Context) error {
+	e.saver.done = make(chan uint64, 1)
+	if err := e.restoreCheckpoint(ctx); err != nil {
+		return err
+	}
+	e.recent.from = e.head.revision + 1
+	last, err := e.cfg.Log.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if last < e.seq {
+		return e.reincarnate(ctx, last)
+	}
+	return nil // takeEpoch folds the tail
+}
+
+// restoreCheckpoint loads the newest checkpoint that can be read, if any.
+func (e *Engine) restoreCheckpoint(ctx context.Context) error {
+	if e.cfg.Checkpoints == nil {
+		return nil
+	}
+	for nth := range checkpoints {
+		h, err := e.loadCheckpoint(ctx, nth)
+		switch {
+		case err == nil && string(h.Store) != string(e.cfg.StoreID):
+			return bus.NewError(bus.CodeStore, "the checkpoint belongs to another store")
+		case err == nil:
+			e.seq, e.last, e.epoch, e.incarn, e.time0 = h.Sequence, h.Record, h.Epoch, h.Incarnation, h.Time
+			e.saver.saved = []uint64{h.Sequence}
+			return nil
+		case errors.Is(err, ErrNoCheckpoint):
+			e.head, e.once = newState(e.Bucket), newOnce()
+			return nil
+		case bus.CodeOf(err) == bus.CodeStore && nth == checkpoints-1:
+			return err
+		}
+		e.cfg.Logger.Warn("a checkpoint cannot be read; trying the one before it", "error", err)
+	}
+	e.head, e.once = newState(e.Bucket), newOnce()
+	return nil
+}
+
+// reincarnate goes on after records were lost, which only a store that was
+// not synced does: readers are told by the incarnation that revisions they
+// have seen may never have been.
+func (e *Engine) reincarnate(ctx context.Context, last uint64) error {
+	e.cfg.Logger.Error("the log lost records that a checkpoint has seen: a new incarnation begins", "checkpoint", e.seq, "log", last)
+	e.incarn++
+	e.head.revision += revisionJump
+	e.recent.from = e.head.revision + 1
+	e.seq, e.last = last, 0
+	if last > 0 {
+		if err := e.readLastID(ctx, last); err != nil {
+			return err
+		}
+	}
+	cp := e.headState()
+	return e.cfg.Checkpoints.Save(ctx, cp.write)
+}
+
+// headState is a checkpoint of the head, before there is a view.
+func (e *Engine) headState() *checkpoint {
+	e.view.Store(e.snapshot())
+	defer e.view.Store(nil)
+	return e.ackedState()
+}
+
+func (e *Engine) readLastID(ctx context.Context, last uint64) error {
+	_, err := e.cfg.Log.Read(ctx, last, func(_ uint64, data []byte) error {
+		if ours, err := isRecord(data); err != nil || !ours {
+			return err
+		}
+		err := decodeRecord(data, func(h *header) error { e.last = h.ID; return errStored }, nil)
+		if errors.Is(err, errStored) {
+			return nil
+		}
+		return err
+	})
+	return err
+}
