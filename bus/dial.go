@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -18,6 +19,7 @@ const (
 	dialTimeout  = 2 * time.Second // connect and TLS handshake
 	pingInterval = 2 * time.Second // a host that misses maxPings of them is gone
 	maxPings     = 2
+	maxInfo      = 64 << 10 // bytes of a server's INFO
 )
 
 // localInbox keeps replies apart from the inboxes of plain NATS clients.
@@ -200,8 +202,68 @@ func (d *localDialer) dial() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The handshake comes before anything else: a stranger gets a TLS hello.
-	return (&tls.Dialer{NetDialer: &net.Dialer{}, Config: config}).DialContext(ctx, "tcp", h.Address)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", h.Address)
+	if err != nil {
+		return nil, err
+	}
+	return secure(ctx, conn, config)
+}
+
+// secure reads the server's INFO, which comes in the clear, and does the TLS
+// handshake before anything of ours is sent: a stranger gets a TLS hello. The
+// result gives nats.go the INFO to read, and then what comes over TLS.
+func secure(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
+	fail := func(err error) (net.Conn, error) {
+		conn.Close()
+		return nil, err
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return fail(err)
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	info, err := readInfo(conn)
+	if err != nil {
+		return fail(err)
+	}
+	t := tls.Client(conn, config)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return fail(err)
+	}
+	return &greeted{Conn: t, info: info}, conn.SetDeadline(time.Time{})
+}
+
+// readInfo reads one line, which is all that a server says before TLS.
+func readInfo(conn net.Conn) ([]byte, error) {
+	info, piece := []byte{}, make([]byte, 4096)
+	for len(info) < maxInfo {
+		n, err := conn.Read(piece)
+		if info = append(info, piece[:n]...); bytes.HasSuffix(info, []byte("\r\n")) {
+			return info, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, errStranger
+}
+
+// greeted is a connection over TLS behind the INFO that came before it.
+type greeted struct {
+	net.Conn
+	info []byte
+}
+
+// Read returns the INFO first.
+func (g *greeted) Read(p []byte) (int, error) {
+	if len(g.info) == 0 {
+		return g.Conn.Read(p)
+	}
+	n := copy(p, g.info)
+	g.info = g.info[n:]
+	return n, nil
 }
 
 // host reads the host file and refuses that of another store: a client's

@@ -130,7 +130,7 @@ func (id *identity) localServer(t *testing.T) *server.Server {
 	t.Helper()
 	return runServer(t, &server.Options{
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{id.cert}, MinVersion: tls.VersionTLS13}, TLS: true, TLSTimeout: 5,
-		TLSHandshakeFirst: true, Nkeys: []*server.NkeyUser{{Nkey: id.key}},
+		Nkeys: []*server.NkeyUser{{Nkey: id.key}},
 	})
 }
 

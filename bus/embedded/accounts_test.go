@@ -193,7 +193,7 @@ func TestAccounts_tools(t *testing.T) {
 func toolClient(t *testing.T, s *Server) *nats.Conn {
 	t.Helper()
 	return conn(t, func() (*nats.Conn, error) {
-		return nats.Connect(s.URL(), s.id.view.option(), nats.Secure(s.id.clientTLS()), nats.TLSHandshakeFirst())
+		return nats.Connect(s.URL(), s.id.view.option(), nats.Secure(s.id.clientTLS()))
 	})
 }
 
@@ -206,7 +206,7 @@ func TestAccounts_strangers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secure := []nats.Option{nats.Secure(s.id.clientTLS()), nats.TLSHandshakeFirst()}
+	secure := []nats.Option{nats.Secure(s.id.clientTLS())}
 	for _, c := range []struct {
 		name string
 		o    []nats.Option

@@ -1,11 +1,10 @@
 package embedded
 
 import (
-	"crypto/tls"
 	"net"
 	"sync"
-	"time"
 
+	"github.com/lwjbus/lwjbus/bus"
 	"github.com/nats-io/nats.go"
 )
 
@@ -21,7 +20,7 @@ func (s *Server) Core() (*nats.Conn, error) { return s.connect("lwj core", s.cor
 func (s *Server) View() (*nats.Conn, error) { return s.connect("lwj view", s.view) }
 
 // Client returns the raw in-process connection that a client of the account
-// CLI authenticates on; the TLS handshake is done.
+// CLI authenticates on. It carries no TLS: nothing leaves the process.
 //
 // Errors: bus.ErrClosed after Shutdown, bus.ErrUnreachable during Restart.
 func (s *Server) Client() (net.Conn, error) {
@@ -29,25 +28,7 @@ func (s *Server) Client() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := ns.InProcessConn()
-	if err != nil || s.cfg.Memory {
-		return c, err
-	}
-	return s.handshake(c)
-}
-
-// handshake speaks TLS on an in-process connection: the server would wait
-// 50 ms for a client's hello before it goes on without.
-func (s *Server) handshake(c net.Conn) (net.Conn, error) {
-	t := tls.Client(c, s.id.clientTLS())
-	if err := c.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
-		return nil, err
-	}
-	if err := t.Handshake(); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return t, c.SetDeadline(time.Time{})
+	return ns.InProcessConn()
 }
 
 // dialer makes every connect of a nats.Conn an in-process one.
@@ -55,7 +36,7 @@ type dialer struct{ s *Server }
 
 func (d dialer) Dial(_, _ string) (net.Conn, error) { return d.s.Client() }
 
-// SkipTLSHandshake tells nats.go that Dial has done it.
+// SkipTLSHandshake tells nats.go that there is none to do.
 func (d dialer) SkipTLSHandshake() bool { return true }
 
 func (s *Server) connect(name string, k key) (*nats.Conn, error) {
@@ -63,17 +44,28 @@ func (s *Server) connect(name string, k key) (*nats.Conn, error) {
 		return nil, err
 	}
 	nc, err := nats.Connect("nats://"+loopback, // the dialer decides, not the address
-		nats.Name(name), k.option(), nats.SetCustomDialer(dialer{s}), nats.Timeout(connectTimeout), nats.IgnoreDiscoveredServers(),
-		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter), nats.ReconnectBufSize(-1),
-		nats.IgnoreAuthErrorAbort(), nats.ClosedHandler(s.conns.remove))
+		nats.Name(name), k.option(), nats.SetCustomDialer(dialer{s}),
+		nats.Timeout(connectTimeout), nats.IgnoreDiscoveredServers(),
+		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.IgnoreAuthErrorAbort(), nats.ClosedHandler(s.conns.remove), nats.ErrorHandler(s.logError))
 	if err != nil {
 		return nil, err
 	}
 	if !s.conns.add(nc) {
 		nc.Close()
-		return nil, nats.ErrConnectionClosed
+		return nil, bus.ErrClosed
 	}
 	return nc, nil
+}
+
+// logError takes the place of nats.go's own handler, which writes to stderr.
+func (s *Server) logError(nc *nats.Conn, sub *nats.Subscription, err error) {
+	var subject string
+	if sub != nil {
+		subject = sub.Subject
+	}
+	s.cfg.Logger.Warn("nats connection", "name", nc.Opts.Name, "subject", subject, "error", err)
 }
 
 // connSet are the connections that Shutdown has to close. The zero value works.

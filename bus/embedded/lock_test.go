@@ -199,6 +199,51 @@ func wantRefusal(t *testing.T, err error, code bus.Code, message, hint string) {
 	}
 }
 
+// TestLock_narrows: a directory of ours that others may enter is closed to them.
+func TestLock_narrows(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "d")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := TryLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("want mode 0700, got %v (%v)", info.Mode(), err)
+	}
+	for _, name := range []string{lockFile, formatFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: want mode 0600, got %v (%v)", name, info, err)
+		}
+	}
+}
+
+// TestLock_noMachineID: a machine without an id binds nothing and takes what it finds.
+func TestLock_noMachineID(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	g := systemGuard()
+	g.machine = func() string { return "" }
+	l, err := g.lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, machineFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("want no file, got %v", err)
+	}
+	l.Close()
+	if err := content(machineFile, "0123")(dir); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = g.lock(dir); err != nil {
+		t.Fatalf("want the lock, got %v", err)
+	}
+	l.Close()
+}
+
 // TestLock_refusedIsFree: a refusal after the lock was taken gives it back.
 func TestLock_refusedIsFree(t *testing.T) {
 	t.Parallel()

@@ -39,7 +39,6 @@ func (s *Server) options() (*server.Options, error) {
 	}
 	if !s.cfg.Memory {
 		o.TLSConfig = s.id.serverTLS()
-		o.TLSHandshakeFirst = true
 		o.TLSTimeout = handshakeTimeout.Seconds()
 	}
 	return o, o.ProcessConfigString(s.accounts())

@@ -277,7 +277,7 @@ func localClient(t *testing.T, s *Server) *nats.Conn {
 	if s.cfg.Memory {
 		o = append(o, nats.SetCustomDialer(dialer{s}))
 	} else {
-		o = append(o, nats.Secure(s.id.clientTLS()), nats.TLSHandshakeFirst())
+		o = append(o, nats.Secure(s.id.clientTLS()))
 	}
 	return conn(t, func() (*nats.Conn, error) { return nats.Connect(s.URL(), o...) })
 }
