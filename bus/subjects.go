@@ -49,13 +49,19 @@ func (n Names) Output(id uint64, task, stream string) string {
 	return n.Namespace + ".out." + idToken(id) + "." + task + "." + stream
 }
 
-// LogStream, CheckpointStream and OutputStream are the names of the host's streams.
-func (n Names) LogStream() string        { return "LWJ_LOG_" + n.Namespace }
-func (n Names) CheckpointStream() string { return "LWJ_CKPT_" + n.Namespace }
-func (n Names) OutputStream() string     { return "LWJ_OUT_" + n.Namespace }
+// LogStream is the stream of the commit log.
+func (n Names) LogStream() string { return "LWJ_LOG_" + n.Namespace }
 
-// LogSubject and CheckpointSubject are what those streams listen on.
-func (n Names) LogSubject() string        { return "lwj-log." + n.Namespace }
+// CheckpointStream is the stream of the checkpoints.
+func (n Names) CheckpointStream() string { return "LWJ_CKPT_" + n.Namespace }
+
+// OutputStream is the stream of job output.
+func (n Names) OutputStream() string { return "LWJ_OUT_" + n.Namespace }
+
+// LogSubject is what the log's stream listens on.
+func (n Names) LogSubject() string { return "lwj-log." + n.Namespace }
+
+// CheckpointSubject is what the checkpoints' stream listens on, with more tokens.
 func (n Names) CheckpointSubject() string { return "lwj-ckpt." + n.Namespace }
 
 // KVBucket is the NATS KV bucket that shows our bucket.

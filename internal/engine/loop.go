@@ -182,7 +182,7 @@ func (e *Engine) drain(err *bus.Error) {
 	e.rounds = nil
 	for rest := e.queue.take(nil, MaxQueued); len(rest) > 0; rest = e.queue.take(nil, MaxQueued) {
 		for _, r := range rest {
-			e.respond(r, &bus.Response{Error: err})
+			e.respond(r, e.refusal(err))
 		}
 	}
 }

@@ -128,8 +128,8 @@ type StreamProjector struct {
 	token         uint64
 	waiting       map[uint64]*awaited
 	acks          chan *nats.Msg
-	inbox         string // prefix of the reply subjects, with its dot
-	sub           *nats.Subscription
+	inbox         string               // prefix of the reply subjects, with its dot
+	subs          []*nats.Subscription // acknowledgements, advisories
 	message       kvMessage
 
 	notices noticeBoard
@@ -181,7 +181,11 @@ func (p *StreamProjector) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start the projection: %w", err)
 	}
-	p.sub, p.started = sub, true
+	audit, err := p.cfg.NATS.Subscribe(advisories, p.advised)
+	if err != nil {
+		return errors.Join(fmt.Errorf("start the projection: %w", err), sub.Unsubscribe())
+	}
+	p.subs, p.started = []*nats.Subscription{sub, audit}, true
 	p.queue.owe(p.cfg.Sequence, p.cfg.Revision())
 	stop := context.AfterFunc(ctx, p.cancel)
 	status := p.cfg.NATS.StatusChanged(nats.CONNECTED)
@@ -244,12 +248,16 @@ func (p *StreamProjector) Close() error {
 	p.mu.Unlock()
 	p.cancel()
 	p.wg.Wait()
-	if first && p.sub != nil {
-		if err := p.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-			return err
+	if !first {
+		return nil
+	}
+	var errs error
+	for _, s := range p.subs {
+		if err := s.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			errs = errors.Join(errs, err)
 		}
 	}
-	return nil
+	return errs
 }
 
 // run is the loop. It ends with p.ctx.

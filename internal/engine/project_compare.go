@@ -19,6 +19,9 @@ const (
 	repairBatch = 1024
 )
 
+// wholeBucket stands on the notice board for no key in particular.
+const wholeBucket = ""
+
 // noticeBoard collects what is heard on the buckets' subjects.
 type noticeBoard struct {
 	ready chan struct{}
@@ -86,6 +89,18 @@ func (c *comparer) add(b *bucketView) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.views = append(c.views, b)
+}
+
+// ofStream returns the bucket of a stream, nil if it is none of ours.
+func (c *comparer) ofStream(stream string) *bucketView {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, b := range c.views {
+		if b.stream == stream {
+			return b
+		}
+	}
+	return nil
 }
 
 // want has a bucket compared now.

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -24,7 +26,12 @@ import (
 //     state: the key gets its newest value; the version that fell out stays out
 //     of the history, where the chain of Lwj-Previous shows the break.
 //   - A stream that was purged, deleted, or lost its end in a crash is filled
-//     from the state by the same comparison.
+//     from the state by the same comparison. The server tells of such requests on
+//     an advisory subject; where it may not, the counters show most of them within
+//     a second, and a purge hidden by as many new messages only to Verify.
+
+// advisories is where the server reports API requests of the account.
+const advisories = "$JS.EVENT.ADVISORY.API"
 
 // backwards bounds the messages that are looked at for the last one of ours.
 const backwards = 1024
@@ -80,13 +87,34 @@ func (p *StreamProjector) message1(b *bucketView, get func(context.Context, jets
 	return m, err
 }
 
-// foreign reports a message of somebody else and has its key put right.
+// advised takes up the server's report of an API request: one that takes
+// something out of a stream of ours has the bucket looked at.
+func (p *StreamProjector) advised(m *nats.Msg) {
+	var audit struct {
+		Subject string `json:"subject"`
+	}
+	if json.Unmarshal(m.Data, &audit) != nil {
+		return
+	}
+	for _, request := range [...]string{"STREAM.PURGE.", "STREAM.DELETE.", "STREAM.MSG.DELETE.", "STREAM.UPDATE.", "STREAM.RESTORE."} {
+		if _, stream, ok := strings.Cut(audit.Subject, request); ok {
+			if b := p.compare.ofStream(stream); b != nil {
+				p.notices.put(b, wholeBucket)
+			}
+		}
+	}
+}
+
+// foreign reports a message of somebody else and has its key put right. What
+// else it did, such as a roll-up or taking the place of a message of ours, a
+// comparison tells.
 func (p *StreamProjector) foreign(b *bucketView, token string, seq uint64) {
 	p.cfg.Foreign(b.name, token, seq)
 	if b.wrong == nil {
 		b.wrong = map[string]uint64{}
 	}
 	b.wrong[token] = seq
+	p.compare.wantSoon(b)
 }
 
 // park gives a bucket up for now: what is for it counts as done, and it is
@@ -150,6 +178,9 @@ func (p *StreamProjector) settle(b *bucketView) {
 			}
 		}
 		if b.doubt == nil {
+			if len(b.window) == 0 {
+				b.pause = 0
+			}
 			p.advance()
 			return
 		}
@@ -370,6 +401,10 @@ func (p *StreamProjector) noticed() {
 		}
 		p.settle(b)
 		for token := range tokens {
+			if token == wholeBucket {
+				p.compare.want(b)
+				continue
+			}
 			if _, explained := b.wrong[token]; !explained {
 				p.unexplained(b, token)
 			}

@@ -23,10 +23,12 @@ type Replay struct {
 	// longer among the kept ones of their keys are given as long as they are
 	// recent. Without it the kept ones are all there is, exactly.
 	Repair bool
-	// Match tells which keys are wanted. Nil: all.
-	Match func(c *bus.Change) bool
 	// Keys, when not empty, are the only keys wanted: nothing else is looked at.
 	Keys []string
+	// Key tells which keys are wanted. Nil: all.
+	Key func(key string) bool
+	// Match tells which changes of those keys are wanted. Nil: all.
+	Match func(c *bus.Change) bool
 }
 
 // Replay reads the changes of a bucket in commit order, transactions whole,
@@ -40,9 +42,12 @@ func (v *View) Replay(r Replay) (*bus.Page, error) {
 		return nil, err
 	}
 	p := &bus.Page{Incarnation: v.Incarnation, Epoch: v.Epoch, Revision: upTo}
+	if upTo < v.revision {
+		p.Next = upTo + 1
+	}
 	var bytes int64
 	for i, c := range changes {
-		if c.Bucket != r.Bucket || c.Revision < r.From || c.Time < r.Since || !r.wants(c) {
+		if !r.wants(c) {
 			continue
 		}
 		full := len(p.Changes) >= PageChanges || bytes >= PageBytes
@@ -56,14 +61,20 @@ func (v *View) Replay(r Replay) (*bus.Page, error) {
 	return p, nil
 }
 
+// wants tells whether a change is asked for.
 func (r *Replay) wants(c *bus.Change) bool {
-	if len(r.Keys) > 0 {
-		i := sort.SearchStrings(r.Keys, c.Key)
-		if i == len(r.Keys) || r.Keys[i] != c.Key {
-			return false
-		}
+	return c.Bucket == r.Bucket && c.Revision >= r.From && c.Time >= r.Since && r.wantsKey(c.Key) && (r.Match == nil || r.Match(c))
+}
+
+func (r *Replay) wantsKey(key string) bool {
+	if r.Key != nil && !r.Key(key) {
+		return false
 	}
-	return r.Match == nil || r.Match(c)
+	if len(r.Keys) == 0 {
+		return true
+	}
+	i := sort.SearchStrings(r.Keys, key)
+	return i < len(r.Keys) && r.Keys[i] == key
 }
 
 // changes returns at least the asked changes up to a revision, in commit
@@ -80,6 +91,10 @@ func (v *View) changes(r Replay) (changes []*bus.Change, upTo uint64, err error)
 		changes, err = k.changesOf(r)
 		return changes, v.revision, err
 	}
+	if r.Key != nil {
+		changes, err = k.changesSince(r, func(fn func(*slot) bool) { k.slots("", nil, fn) })
+		return changes, v.revision, err
+	}
 	if changes, upTo, ok = v.e.scans.get(r); ok {
 		return changes, upTo, nil
 	}
@@ -93,7 +108,7 @@ func (v *View) changes(r Replay) (changes []*bus.Change, upTo uint64, err error)
 // keep tells whether every wanted change is still among the kept ones.
 func (k *keys) keep(changes []*bus.Change, r Replay) bool {
 	for _, c := range changes {
-		if c.Bucket != r.Bucket || !r.wants(c) {
+		if c.Bucket != r.Bucket || !r.wantsKey(c.Key) {
 			continue
 		}
 		if sl := k.slot(c.Key); sl == nil || sl.oldest().Revision > c.Revision {
@@ -122,7 +137,7 @@ func (k *keys) changesSince(r Replay, slots func(func(*slot) bool)) ([]*bus.Chan
 		first = k.floor + 1
 	}
 	slots(func(sl *slot) bool {
-		if sl.cur.Revision < r.From {
+		if sl.cur.Revision < r.From || !r.wantsKey(sl.cur.Key) {
 			return true
 		}
 		if o := sl.oldest(); o.Previous >= max(r.From, 1) {

@@ -81,8 +81,7 @@ func (s *state) touch(bucket string) *keys {
 type undo struct {
 	bucket, key string
 	live, dead  *slot
-	bytes       int64
-	graves      []grave
+	bytes       int64 // that the write added
 }
 
 // write makes c the newest change of its key and returns how to take it back.
@@ -91,7 +90,7 @@ func (s *state) write(c *bus.Change) undo {
 	k := s.touch(c.Bucket)
 	live, _ := k.live.Get(c.Key)
 	dead, _ := k.dead.Get(c.Key)
-	u := undo{bucket: c.Bucket, key: c.Key, live: live, dead: dead, bytes: s.bytes, graves: s.graves}
+	u := undo{bucket: c.Bucket, key: c.Key, live: live, dead: dead, bytes: -s.bytes}
 	before := live
 	if before == nil {
 		before = dead
@@ -114,6 +113,7 @@ func (s *state) write(c *bus.Change) undo {
 		k.dead.Set(c.Key, next)
 		s.graves = append(s.graves, grave{c.Bucket, c.Key, c.Revision})
 	}
+	u.bytes += s.bytes
 	return u
 }
 
@@ -175,12 +175,13 @@ func (s *state) collect(g grave) {
 	s.forget(sl)
 }
 
-// take undoes one write. Undo in the opposite order of the writes.
+// take undoes one write. A tombstone's grave stays: it is empty, and nothing
+// is found in it when its turn comes.
 func (s *state) take(u undo) {
 	k := s.touch(u.bucket)
 	restore(&k.live, u.key, u.live)
 	restore(&k.dead, u.key, u.dead)
-	s.bytes, s.graves = u.bytes, u.graves
+	s.bytes -= u.bytes
 }
 
 func restore(m interface {

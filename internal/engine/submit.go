@@ -155,6 +155,9 @@ func (e *Engine) write(user string, p *Procedure, req *bus.Request, done func(*b
 // refusal is the answer to a request that was not done.
 func (e *Engine) refusal(err error) *bus.Response {
 	r := &bus.Response{Error: wireError(err)}
+	if r.Error.Code == bus.CodeClosed { // the next host answers
+		r.Error = bus.NewError(bus.CodeNotActive, "the host is stopping")
+	}
 	if r.Error.Code == bus.CodeOverloaded {
 		r.Retry = overloadPause.Milliseconds()
 	}

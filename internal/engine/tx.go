@@ -1,13 +1,15 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lwjbus/lwjbus/bus"
 )
 
 // Tx is one transaction while it is evaluated. It sees its own writes and
-// those of every transaction before it. It is valid until its procedure
+// those of every transaction before it. A key that it writes several times is
+// changed once, to what was written last. It is valid until its procedure
 // returns, in that goroutine only.
 type Tx struct {
 	s       *state
@@ -17,6 +19,7 @@ type Tx struct {
 	wall    int64
 	changes []*bus.Change
 	undo    []undo
+	index   map[[2]string]int // of changes, once there are many
 }
 
 // Get returns the key's newest change, or nil where the key does not exist.
@@ -72,11 +75,41 @@ func (tx *Tx) Delete(bucket, key, reason string) bool {
 	return true
 }
 
+// write makes c the key's change in this transaction: of several writes of
+// one key the last counts, so a transaction changes a key at most once.
 func (tx *Tx) write(c *bus.Change) *bus.Change {
 	c.Revision, c.Clock, c.Time = tx.Revision(), tx.clock, tx.wall
+	if i, ok := tx.written(c); ok {
+		tx.s.take(tx.undo[i])
+		tx.changes = slices.Delete(tx.changes, i, i+1)
+		tx.undo = slices.Delete(tx.undo, i, i+1)
+		tx.index = nil
+		if c.Op == bus.OpDelete && tx.Get(c.Bucket, c.Key) == nil {
+			return c // put and deleted: it never was
+		}
+	}
 	tx.undo = append(tx.undo, tx.s.write(c))
 	tx.changes = append(tx.changes, c)
 	return c
+}
+
+// indexAt is how many changes a transaction has when it begins to index them.
+const indexAt = 16
+
+// written finds the change of c's key that the transaction made before.
+func (tx *Tx) written(c *bus.Change) (int, bool) {
+	if len(tx.changes) < indexAt {
+		i := slices.IndexFunc(tx.changes, func(o *bus.Change) bool { return o.Key == c.Key && o.Bucket == c.Bucket })
+		return i, i >= 0
+	}
+	if tx.index == nil {
+		tx.index = map[[2]string]int{}
+	}
+	for i := len(tx.index); i < len(tx.changes); i++ {
+		tx.index[[2]string{tx.changes[i].Bucket, tx.changes[i].Key}] = i
+	}
+	i, ok := tx.index[[2]string{c.Bucket, c.Key}]
+	return i, ok
 }
 
 // commit ends the transaction: its changes are in the state and number it.

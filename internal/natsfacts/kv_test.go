@@ -95,6 +95,27 @@ func TestNATSFacts_LongSubject(t *testing.T) {
 	}
 }
 
+// Who may write one key can erase the bucket, and make another's message
+// vanish with an acknowledgement. (Why the host strips every Nats-* header.)
+func TestNATSFacts_DangerousHeaders(t *testing.T) {
+	t.Parallel()
+	ctx, _, js, kv := newBucket(t, 1)
+	for _, key := range []string{"a", "b", "c"} {
+		must(kv.PutString(ctx, key, "1"))(t)
+	}
+	rollup := nats.NewMsg("$KV.kv.mine")
+	rollup.Header.Set("Nats-Rollup", "all")
+	must(js.PublishMsg(ctx, rollup))(t)
+	if keys := must(kv.Keys(ctx))(t); len(keys) != 1 || keys[0] != "mine" {
+		t.Errorf("want the other keys erased, got %v", keys)
+	}
+	must(js.Publish(ctx, "$KV.kv.mine", nil, jetstream.WithMsgID("next")))(t)
+	ack := must(js.Publish(ctx, "$KV.kv.theirs", nil, jetstream.WithMsgID("next")))(t)
+	if _, err := kv.Get(ctx, "theirs"); !ack.Duplicate || !errors.Is(err, jetstream.ErrKeyNotFound) {
+		t.Errorf("want it gone as a duplicate, got %v, %v", ack, err)
+	}
+}
+
 // PublishMsgBatch panics on a message without a header. (Why we would have to
 // make one.)
 func TestNATSFacts_BatchNilHeader(t *testing.T) {

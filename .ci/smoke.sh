@@ -1,0 +1,225 @@
+#!/usr/bin/env bash
+# Types commands into the built program, as a person would, in a data directory
+# of its own, and compares exit codes and output with what the help promises.
+#
+#   .ci/smoke.sh PROGRAM
+set -uo pipefail
+
+program=$(realpath "${1:?usage: .ci/smoke.sh PROGRAM}")
+readme=$(realpath "$(dirname "$0")/..")/README.md
+tmp=$(mktemp -d)
+mkdir -m 700 "$tmp/dir" "$tmp/bin" "$tmp/home"
+ln -s "$program" "$tmp/bin/lwj"
+echo text >"$tmp/home/plain"
+
+# Nothing of this machine may reach the commands but a path.
+for name in $(compgen -e | grep -E '^(LWJ_|NATS_|XDG_)'); do unset "$name"; done
+export HOME=$tmp/home LWJ_DIR=$tmp/dir PATH=$tmp/bin:$PATH NO_COLOR=1
+cd "$tmp/home" || exit 1
+
+passed=0 failed=0 served=
+out=$tmp/out err=$tmp/err
+
+# check CONDITION… : counts one check about the last command.
+check() {
+	local name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		printf 'FAIL  %s\n      stdout: %s\n      stderr: %s\n' "$name" "$(head -c 600 "$out")" "$(head -c 600 "$err")"
+	fi
+}
+
+# want CODE COMMAND… : runs a command with no input; its exit code must be CODE,
+# and its talk no stack trace.
+want() {
+	local code=$1 got=0
+	shift
+	timeout --kill-after=5 60 "$@" </dev/null >"$out" 2>"$err" || got=$?
+	check "want exit $code, got $got: $*" test "$got" -eq "$code"
+	check "want no stack trace: $*" quiet
+	last="$*"
+	printf '%4d  %s\n' "$got" "$last"
+}
+
+quiet() { ! grep -qE '^(panic:|goroutine [0-9])' "$err"; }
+
+# says TEXT : stdout of the last command is TEXT and nothing else.
+says() { check "want stdout '$1': $last" cmp -s <(printf '%s' "$1") "$out"; }
+
+# shows REGEXP, tells REGEXP : a line of stdout, of stderr, matches.
+shows() { check "want stdout like '$1': $last" grep -qE -e "$1" "$out"; }
+tells() { check "want stderr like '$1': $last" grep -qE -e "$1" "$err"; }
+
+# counts N REGEXP : N lines of stdout match.
+counts() { check "want $1 lines like '$2', got $(grep -cE -e "$2" "$out"): $last" test "$(grep -cE -e "$2" "$out")" -eq "$1"; }
+
+# refused : the last command said why on one line, and printed no data.
+refused() {
+	check "want one line on stderr: $last" test "$(wc -l <"$err")" -eq 1
+	check "want no data: $last" test ! -s "$out"
+}
+
+# job : the number that `lwj run` told or `lwj submit` printed last.
+job() { cat "$out" "$err" | grep -oE '^(job )?[0-9]+$' | grep -oE '[0-9]+' | tail -n 1; }
+
+# ready, free : a host answers; nobody holds the data directory. within waits for one of them.
+ready() { lwj --host never --request-timeout 1s kv revision </dev/null >"$out" 2>"$err"; }
+free() { flock --nonblock "$LWJ_DIR/lock" true; }
+within() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || return 1
+		sleep 0.1
+	done
+}
+
+serve() {
+	lwj serve </dev/null >"$tmp/serve.out" 2>"$tmp/serve.err" &
+	served=$!
+	check 'want lwj serve to answer within 20 s' within 20 ready
+}
+
+# stop_serving ends the server we started, which must drain.
+stop_serving() {
+	local code=0
+	kill -TERM "$served"
+	wait "$served" || code=$?
+	served=
+	check "want lwj serve to end by SIGTERM with 0 or 143, got $code" test "$code" -eq 0 -o "$code" -eq 143
+}
+
+cleanup() {
+	[[ -z $served ]] || kill -KILL "$served" 2>/dev/null
+	within 10 free 2>/dev/null
+	rm -rf "$tmp"
+}
+trap cleanup EXIT
+
+orientation() {
+	want 0 lwj version && shows '.'
+	want 0 lwj --help && shows '(^| )run( |$)'
+	want 0 lwj schema && shows 'job\.event\.v1'
+	want 0 lwj completion bash && shows 'lwj'
+	want 2 lwj no-such-command && refused
+	want 2 lwj --no-such-flag kv ls && refused
+	want 2 lwj run --no-such-flag -- true && refused
+	want 2 lwj -o yaml kv ls && refused
+	want 2 lwj run && refused
+	want 2 lwj kv get && refused
+}
+
+running() {
+	want 0 lwj run -- true && tells '^job [0-9]+$'
+	want 7 lwj run -- sh -c 'exit 7'
+	want 127 lwj run -- /no/such/command && tells '/no/such/command'
+	want 126 lwj run -- "$tmp/home/plain"
+	want 143 lwj run -- sh -c 'kill -TERM $$'
+	want 124 lwj run --time-limit 1s -- sleep 30
+	want 0 lwj run -q -- sh -c 'echo out; echo err >&2' && says $'out\n' && tells '^err$'
+	want 0 lwj run -n 2 --no-label -- sh -c 'echo $LWJ_TASK of $LWJ_NTASKS' && counts 2 '^[01] of 2$'
+	want 5 lwj run -n 2 -- sh -c 'exit $((LWJ_TASK * 5))'
+	want 0 lwj run -q --env GREETING=hello -- sh -c 'echo $GREETING' && says $'hello\n'
+	want 0 lwj run -- lwj kv put from-a-job yes
+	want 0 lwj kv get from-a-job && says yes
+}
+
+watching() {
+	want 0 lwj run -- true
+	local id
+	id=$(job)
+	want 0 lwj events "$id" --since start -o jsonl && counts 4 '"kind":"state"'
+	shows '"from":null,"to":"reserved"'
+	shows '"from":"running","to":"complete"'
+	shows '"kind":"caught-up"'
+	want 0 lwj show "$id" -o json && shows '"state": ?"complete"'
+	want 0 lwj wait "$id" --for running
+	want 0 lwj jobs -a -o jsonl && shows "\"job\":$id,"
+	want 3 lwj show 999999 && refused
+	want 3 lwj wait 999999 && refused
+	want 3 lwj attach 999999 && refused
+	want 2 lwj show seven && refused
+	want 0 lwj run -- sh -c 'printf kept'
+	id=$(job)
+	want 0 lwj attach "$id" && shows '^kept$'
+	want 0 lwj rm "$id"
+}
+
+detached() {
+	want 0 lwj run --detach -- sh -c 'sleep 1; exit 3' && shows '^[0-9]+$'
+	local id
+	id=$(job)
+	want 124 lwj wait "$id" --timeout 10ms
+	want 3 lwj wait "$id"
+	want 0 lwj run --detach -- sleep 60
+	id=$(job)
+	want 0 lwj wait "$id" --for running --timeout 20s
+	want 0 lwj cancel "$id"
+	want 125 lwj wait "$id"
+	want 4 lwj cancel "$id" && refused
+	want 0 lwj submit -- true && shows '^[0-9]+$'
+	id=$(job)
+	want 0 lwj jobs -o jsonl && shows "\"job\":$id,"
+	want 0 lwj cancel "$id"
+	want 125 lwj wait "$id"
+	want 1 lwj wait "$id" --for running
+}
+
+# keys KEY : reads and writes a key that nobody used before.
+keys() {
+	local key=$1 revision
+	want 0 lwj kv put "$key" green && shows '^[0-9]+$'
+	revision=$(cat "$out")
+	want 0 lwj kv get "$key" && says green
+	want 0 lwj kv put "$key" blue
+	want 0 lwj kv get "$key" --at "$revision" && says green
+	want 0 lwj kv history "$key" -o jsonl && counts 2 "\"key\":\"$key\""
+	want 0 lwj kv ls --prefix "$key" && shows "$key"
+	want 0 lwj kv get absent --default none && says none
+	want 3 lwj kv get absent && refused
+	want 3 lwj -o json kv get absent && refused
+	tells '^\{"error":\{.*"code":3[,}]' && tells '"name":"not_found"'
+	want 4 lwj kv put "$key" red --create && refused
+	want 4 lwj kv put "$key" red --if-revision "$revision" && refused
+	want 0 lwj kv get "$key" && says blue
+	want 2 lwj kv put '' empty && refused
+	want 0 lwj kv del "$key" && shows '^1$'
+	want 0 lwj kv del "$key" && shows '^0$'
+}
+
+nowhere() {
+	want 5 lwj --server nats://127.0.0.1:1 --request-timeout 2s kv get color && refused
+	want 5 lwj --dir "$tmp/nobody" --host never kv get color && refused
+	want 5 lwj --dir /proc/no-such-dir kv put color red && refused
+}
+
+# known : the README names no command that does not exist.
+known() {
+	[[ -f $readme ]] || return 0
+	local command
+	while read -r command; do
+		# shellcheck disable=SC2086 # a command of several words
+		want 0 $command --help
+	done < <(awk '/^```/ { code = !code; next } code' "$readme" | grep -oE '(^|[|(&;$] *)lwj [a-z]+( (add|get|put|ls|del|watch|history))?\b' |
+		grep -oE 'lwj .*' | sort -u)
+}
+
+orientation
+running
+watching
+detached
+keys color
+nowhere
+check 'want no host left when no command runs' within 20 free
+serve
+running
+keys shape
+stop_serving
+check 'want no host left after lwj serve' within 20 free
+want 0 lwj kv get from-a-job && says yes
+known
+printf 'smoke: %d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
