@@ -192,7 +192,7 @@ func TestAccounts_tools(t *testing.T) {
 // toolClient connects as a nats tool does.
 func toolClient(t *testing.T, s *Server) *nats.Conn {
 	t.Helper()
-	return conn(t, func() (*nats.Conn, error) {
+	return conn(t, func(...nats.Option) (*nats.Conn, error) {
 		return nats.Connect(s.URL(), s.id.view.option(), nats.Secure(s.id.clientTLS()))
 	})
 }
@@ -251,10 +251,10 @@ func BenchmarkRequest(b *testing.B) {
 	}
 	for _, c := range []struct {
 		name    string
-		connect func() (*nats.Conn, error)
+		connect func(...nats.Option) (*nats.Conn, error)
 	}{
 		{"same account", s.Core},
-		{"import", func() (*nats.Conn, error) {
+		{"import", func(...nats.Option) (*nats.Conn, error) {
 			return nats.Connect("", s.id.local.option(), nats.CustomInboxPrefix("_INBOX_"+LocalUser), nats.SetCustomDialer(dialer{s}))
 		}},
 	} {

@@ -13,11 +13,15 @@ import (
 // closed by Shutdown at the latest.
 //
 // Errors: bus.ErrClosed after Shutdown; what nats.Connect returns.
-func (s *Server) Core() (*nats.Conn, error) { return s.connect("lwj core", s.core) }
+func (s *Server) Core(opts ...nats.Option) (*nats.Conn, error) {
+	return s.connect("lwj core", s.core, opts)
+}
 
 // View returns a new connection of the host to the account of the projected
 // buckets; otherwise like Core.
-func (s *Server) View() (*nats.Conn, error) { return s.connect("lwj view", s.view) }
+func (s *Server) View(opts ...nats.Option) (*nats.Conn, error) {
+	return s.connect("lwj view", s.view, opts)
+}
 
 // Client returns the raw in-process connection that a client of the account
 // CLI authenticates on. It carries no TLS: nothing leaves the process.
@@ -39,16 +43,16 @@ func (d dialer) Dial(_, _ string) (net.Conn, error) { return d.s.Client() }
 // SkipTLSHandshake tells nats.go that there is none to do.
 func (d dialer) SkipTLSHandshake() bool { return true }
 
-func (s *Server) connect(name string, k key) (*nats.Conn, error) {
+func (s *Server) connect(name string, k key, more []nats.Option) (*nats.Conn, error) {
 	if _, err := s.running(); err != nil {
 		return nil, err
 	}
-	nc, err := nats.Connect("nats://"+loopback, // the dialer decides, not the address
-		nats.Name(name), k.option(), nats.SetCustomDialer(dialer{s}),
-		nats.Timeout(connectTimeout), nats.IgnoreDiscoveredServers(),
-		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter),
-		nats.IgnoreAuthErrorAbort(), nats.ClosedHandler(s.conns.remove), nats.ErrorHandler(s.logError))
+	opts := append([]nats.Option{
+		nats.Name(name), k.option(), nats.SetCustomDialer(dialer{s}), nats.Timeout(connectTimeout), nats.IgnoreDiscoveredServers(),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter), nats.ReconnectBufSize(-1),
+		nats.IgnoreAuthErrorAbort(), nats.ClosedHandler(s.conns.remove), nats.ErrorHandler(s.logError),
+	}, more...)
+	nc, err := nats.Connect("nats://"+loopback, opts...) // the dialer decides, not the address
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func start(t testing.TB, cfg Config) *Server {
 }
 
 // conn returns a connection that one of the server's functions makes.
-func conn(t testing.TB, connect func() (*nats.Conn, error)) *nats.Conn {
+func conn(t testing.TB, connect func(...nats.Option) (*nats.Conn, error)) *nats.Conn {
 	t.Helper()
 	nc, err := connect()
 	if err != nil {

@@ -279,7 +279,7 @@ func localClient(t *testing.T, s *Server) *nats.Conn {
 	} else {
 		o = append(o, nats.Secure(s.id.clientTLS()))
 	}
-	return conn(t, func() (*nats.Conn, error) { return nats.Connect(s.URL(), o...) })
+	return conn(t, func(...nats.Option) (*nats.Conn, error) { return nats.Connect(s.URL(), o...) })
 }
 
 // await returns what comes, or fails after 10 s.

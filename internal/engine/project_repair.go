@@ -33,6 +33,10 @@ import (
 // advisories is where the server reports API requests of the account.
 const advisories = "$JS.EVENT.ADVISORY.API"
 
+// shortWalk is how many messages are read one by one rather than by a
+// consumer, which takes longer to make.
+const shortWalk = 32
+
 // backwards bounds the messages that are looked at for the last one of ours.
 const backwards = 1024
 
@@ -56,9 +60,7 @@ func (p *StreamProjector) findPosition(b *bucketView, info *jetstream.StreamInfo
 		return nil
 	}
 	for seq := info.State.LastSeq; seq >= first && seq+backwards > info.State.LastSeq; seq-- {
-		m, err := p.message1(b, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-			return s.GetMsg(ctx, seq)
-		})
+		m, err := p.get(b, whichMessage{Seq: seq})
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue
 		}
@@ -75,16 +77,9 @@ func (p *StreamProjector) findPosition(b *bucketView, info *jetstream.StreamInfo
 	return nil
 }
 
-// message1 asks the leader of the bucket's stream for one message.
-func (p *StreamProjector) message1(b *bucketView, get func(context.Context, jetstream.Stream) (*jetstream.RawStreamMsg, error)) (m *jetstream.RawStreamMsg, err error) {
-	err = ask(p.ctx, func(ctx context.Context) error {
-		s, err := p.js.Stream(ctx, b.stream)
-		if err == nil {
-			m, err = get(ctx, s)
-		}
-		return err
-	})
-	return m, err
+// get asks the leader of the bucket's stream for one message.
+func (p *StreamProjector) get(b *bucketView, which whichMessage) (*storedMessage, error) {
+	return messageOf(p.ctx, p.cfg.NATS, b.stream, which)
 }
 
 // advised takes up the server's report of an API request: one that takes
@@ -219,15 +214,52 @@ func (p *StreamProjector) look(b *bucketView) error {
 		p.compare.want(b)
 		b.adopt(info)
 	case last > b.acked && info.State.Msgs > 0:
-		err = p.walk(b, last)
+		w := &walker{window: b.window}
+		if last-b.acked > shortWalk {
+			err = p.walk(b, w, last)
+			b.acked = last
+		}
+		if err == nil {
+			last, err = p.step(b, w, last)
+		}
+		p.take(b, w)
 	}
 	b.acked, b.next = last, last
 	return err
 }
 
-// walk reads the messages after b.acked up to last and takes what is there
-// out of the window.
-func (p *StreamProjector) walk(b *bucketView, last uint64) error {
+// take ends the flight of what a walk found.
+func (p *StreamProjector) take(b *bucketView, w *walker) {
+	stored, rest := w.result()
+	for _, f := range stored {
+		p.land(f)
+	}
+	b.window = rest
+}
+
+// step reads the messages after b.acked one by one, also those that came
+// after last: the less time until the next publish, the better its chance
+// against somebody who writes again and again.
+func (p *StreamProjector) step(b *bucketView, w *walker, last uint64) (uint64, error) {
+	for seq := b.acked + 1; seq <= last+shortWalk; seq++ {
+		m, err := p.get(b, whichMessage{Seq: seq})
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound) && seq > last:
+			return seq - 1, nil
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			continue
+		case err != nil:
+			return last, err
+		}
+		if token := m.Subject[len(b.prefix):]; !w.match(token, m.Header) {
+			p.foreign(b, token, seq)
+		}
+	}
+	return last + shortWalk, nil
+}
+
+// walk reads the messages after b.acked up to last.
+func (p *StreamProjector) walk(b *bucketView, w *walker, last uint64) error {
 	it, err := messages(p.ctx, p.js, b.stream, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: b.acked + 1, HeadersOnly: true,
 	})
@@ -235,12 +267,11 @@ func (p *StreamProjector) walk(b *bucketView, last uint64) error {
 		return err
 	}
 	defer it.Stop()
-	w := walker{window: b.window}
 	for {
 		m, err := nextMessage(p.ctx, it)
 		if passing(err) && p.ctx.Err() == nil {
 			p.compare.want(b) // somebody purged what is to be read
-			break
+			return nil
 		}
 		if err != nil {
 			return err
@@ -253,15 +284,9 @@ func (p *StreamProjector) walk(b *bucketView, last uint64) error {
 			p.foreign(b, token, meta.Sequence.Stream)
 		}
 		if meta.Sequence.Stream >= last || meta.NumPending == 0 {
-			break
+			return nil
 		}
 	}
-	stored, rest := w.result()
-	for _, f := range stored {
-		p.land(f)
-	}
-	b.window = rest
-	return nil
 }
 
 // walker compares the messages of a stream with a window.
@@ -416,17 +441,15 @@ func (p *StreamProjector) noticed() {
 // behind our own messages: the message was refused, comes yet, or stands
 // among ours. Which of ours it replaced only a comparison tells.
 func (p *StreamProjector) unexplained(b *bucketView, token string) {
-	m, err := p.message1(b, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-		return s.GetLastMsgForSubject(ctx, b.prefix+token)
-	})
-	if err == nil && m.Sequence <= b.acked && !p.isShown(b, token, m) {
-		p.foreign(b, token, m.Sequence)
+	m, err := p.get(b, whichMessage{Subject: b.prefix + token})
+	if err == nil && m.Seq <= b.acked && !p.isShown(b, token, m) {
+		p.foreign(b, token, m.Seq)
 	}
 	p.compare.wantSoon(b)
 }
 
 // isShown reports whether m is what the state, or a change not yet shown, says of the key.
-func (p *StreamProjector) isShown(b *bucketView, token string, m *jetstream.RawStreamMsg) bool {
+func (p *StreamProjector) isShown(b *bucketView, token string, m *storedMessage) bool {
 	c := p.lookup(b, token)
 	if c == nil {
 		return readShown(m.Header, p.cfg.Revision()).deleted
@@ -448,10 +471,8 @@ func (p *StreamProjector) putRight() {
 	for _, b := range p.buckets {
 		for token, seq := range b.wrong {
 			delete(b.wrong, token)
-			m, err := p.message1(b, func(ctx context.Context, s jetstream.Stream) (*jetstream.RawStreamMsg, error) {
-				return s.GetLastMsgForSubject(ctx, b.prefix+token)
-			})
-			if err == nil && m.Sequence == seq {
+			m, err := p.get(b, whichMessage{Subject: b.prefix + token})
+			if err == nil && m.Seq == seq {
 				p.fix(b, token, b.taken.revision)
 			}
 		}

@@ -1,0 +1,105 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lwjbus/lwjbus/bus"
+	"github.com/lwjbus/lwjbus/internal/natstest"
+	"github.com/lwjbus/lwjbus/kvbucket"
+	"github.com/lwjbus/lwjbus/lwj/host"
+)
+
+func bucket(t *testing.T, c *bus.Conn) *kvbucket.Bucket {
+	t.Helper()
+	b, err := kvbucket.Open(c, "kv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// What was acknowledged is there after a restart, and a client that was
+// connected goes on.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	bed := natstest.New(t)
+	b := bucket(t, bed.Conn())
+	if _, err := b.Put(ctx, "a", []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	bed.Restart()
+	e, err := b.Get(ctx, "a")
+	if err != nil || string(e.Value) != "1" {
+		t.Fatalf("want 1, got %v (%v)", e, err)
+	}
+	if _, err := b.Put(ctx, "a", []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSecondHostIsRefused(t *testing.T) {
+	t.Parallel()
+	bed := natstest.New(t)
+	_, err := host.Start(testContext(t), host.Config{Dir: bed.Dir()})
+	if !errors.Is(err, host.ErrLocked) {
+		t.Fatalf("want ErrLocked, got %v", err)
+	}
+}
+
+// Three processes' worth of sessions on one directory: the first hosts, and
+// when it leaves another takes over; nothing acknowledged is lost.
+func TestSessionTakesOver(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	dir := t.TempDir()
+	var sessions []*host.Session
+	for range 3 {
+		s, err := host.Join(ctx, host.Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		sessions = append(sessions, s)
+	}
+	if !sessions[0].Hosting() || sessions[1].Hosting() {
+		t.Fatal("the first to come hosts, and no other")
+	}
+	for i := range sessions {
+		b := bucket(t, sessions[2].Conn())
+		if _, err := b.Put(ctx, "k", []byte{byte('0' + i)}); err != nil {
+			t.Fatalf("with %d sessions gone: %v", i, err)
+		}
+		e, err := b.Get(ctx, "k")
+		if err != nil || e.Version != uint64(i+1) {
+			t.Fatalf("want version %d, got %+v (%v)", i+1, e, err)
+		}
+		if err := sessions[i].Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestStatus: the status says how durable an acknowledgement is.
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	natstest.Transports(t, func(t *testing.T, _ *natstest.Bed, c *bus.Conn) {
+		var s host.Status
+		if err := c.Call(testContext(t), host.VerbStatus, struct{}{}, &s, bus.Read()); err != nil {
+			t.Fatal(err)
+		}
+		if s.Durability != "synced" || s.Namespace != "lwj" || s.PowerCut == "" || s.Epoch == 0 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
