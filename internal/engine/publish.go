@@ -26,19 +26,23 @@ func NewEvents(nc *nats.Conn, logger *slog.Logger) *Events {
 
 func (p *Events) bind(e *Engine) { p.e, p.start = e, e.head.revision }
 
-// Publish sends the events of a round. A message that cannot be sent is left
-// out: readers see the gap and fill it.
+// Publish sends the events of a round; transient buckets have none. A message
+// that cannot be sent is left out: readers see the gap and fill it.
 func (p *Events) Publish(r *Round) {
 	byBucket := map[string][]*bus.Change{}
 	for _, c := range r.Changes {
-		byBucket[c.Bucket] = append(byBucket[c.Bucket], c)
+		if !p.e.Bucket(c.Bucket).Transient {
+			byBucket[c.Bucket] = append(byBucket[c.Bucket], c)
+		}
 	}
 	for bucket, changes := range byBucket {
 		p.send(r, bucket, changes)
 	}
 	epoch, incarnation := strconv.FormatUint(r.Epoch, 10), strconv.FormatUint(r.Incarnation, 10)
-	for _, c := range r.Changes {
-		p.single(c, epoch, incarnation)
+	for _, changes := range byBucket {
+		for _, c := range changes {
+			p.single(c, epoch, incarnation)
+		}
 	}
 }
 

@@ -46,12 +46,12 @@ func (v *View) Replay(r Replay) (*bus.Page, error) {
 		p.Next = upTo + 1
 	}
 	var bytes int64
-	for i, c := range changes {
+	for _, c := range changes {
 		if !r.wants(c) {
 			continue
 		}
 		full := len(p.Changes) >= PageChanges || bytes >= PageBytes
-		if full && c.Revision != changes[i-1].Revision {
+		if full && c.Revision != p.Changes[len(p.Changes)-1].Revision {
 			p.Next = c.Revision
 			return p, nil
 		}

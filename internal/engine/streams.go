@@ -110,8 +110,7 @@ func (s *Streams) OpenCheckpoints(ctx context.Context, store string) error {
 // oldest output goes first.
 func (s *Streams) OpenOutput(ctx context.Context, store string, perSubject, total int64) error {
 	cfg := s.durable(s.Names.OutputStream(), s.Names.Namespace+".out.>", kindOutput, store)
-	cfg.MaxMsgsPerSubject, cfg.MaxBytes = perSubject, total
-	cfg.AllowDirect = true
+	cfg.MaxMsgsPerSubject, cfg.MaxBytes = perSubject, total // no direct get: a stale replica would end an output early
 	_, err := s.open(ctx, s.Core, cfg)
 	return err
 }

@@ -1,0 +1,273 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/lwjbus/lwjbus/bus"
+	"github.com/lwjbus/lwjbus/internal/natstest"
+	"github.com/lwjbus/lwjbus/kvbucket"
+	"github.com/lwjbus/lwjbus/lwj"
+	"github.com/lwjbus/lwjbus/lwj/host"
+)
+
+// The benchmarks of docs/performance.md. Raw is always a plain JetStream
+// stream on a server of its own with the same fsync setting, asked in the same
+// run.
+
+const benchValue = 128 // bytes
+
+// rawServer is a plain server; connect opens a connection over loopback TCP.
+func rawServer(b *testing.B, synced bool) (connect func() *nats.Conn) {
+	b.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: b.TempDir(), SyncAlways: synced, NoSigs: true, NoLog: true, MaxPayload: 16 << 20,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		b.Fatal("the server does not come up")
+	}
+	b.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return func() *nats.Conn {
+		nc, err := nats.Connect(s.ClientURL())
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(nc.Close)
+		return nc
+	}
+}
+
+func rawStream(b *testing.B, nc *nats.Conn) jetstream.JetStream {
+	b.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := js.CreateStream(context.Background(), jetstream.StreamConfig{Name: "R", Subjects: []string{"r.>"}}); err != nil {
+		b.Fatal(err)
+	}
+	return js
+}
+
+// spread runs b.N calls on a number of callers and reports ops/s.
+func spread(b *testing.B, callers int, call func(i int) error) {
+	b.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range callers {
+		wg.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				if err := call(int(i)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}
+
+var durabilities = []struct {
+	name   string
+	synced bool
+}{{"synced", true}, {"fast", false}}
+
+// BenchmarkPut: puts of 128 bytes, durable and fast, raw, in process and over
+// the API, projection running.
+func BenchmarkPut(b *testing.B) {
+	value := make([]byte, benchValue)
+	for _, d := range durabilities {
+		for _, callers := range []int{1, 16, 64} {
+			b.Run(fmt.Sprintf("%s/callers=%d/raw", d.name, callers), func(b *testing.B) {
+				js := rawStream(b, rawServer(b, d.synced)())
+				spread(b, callers, func(i int) error {
+					_, err := js.Publish(context.Background(), fmt.Sprint("r.", i%1000), value)
+					return err
+				})
+			})
+			for _, over := range []string{"direct", "api"} {
+				b.Run(fmt.Sprintf("%s/callers=%d/%s", d.name, callers, over), func(b *testing.B) {
+					bed := natstest.New(b, func(c *host.Config) { c.Durability = d.name })
+					bed.Unchecked()
+					c := bed.Direct()
+					if over == "api" {
+						c = bed.Conn()
+					}
+					kv := benchBucket(b, c)
+					spread(b, callers, func(i int) error {
+						_, err := kv.Put(context.Background(), fmt.Sprint("k", i%1000), value)
+						return err
+					})
+				})
+			}
+		}
+	}
+}
+
+func benchBucket(b *testing.B, c *bus.Conn) *kvbucket.Bucket {
+	b.Helper()
+	kv, err := kvbucket.Open(c, "kv")
+	if err != nil {
+		b.Fatal(err)
+	}
+	return kv
+}
+
+// BenchmarkEventLatency: from the call of a put to the event at a subscriber,
+// durable: raw JetStream publish to a plain subscriber of the same subject
+// after the acknowledgement order of the server, against put to Watch.
+func BenchmarkEventLatency(b *testing.B) {
+	b.Run("raw", func(b *testing.B) {
+		connect := rawServer(b, true)
+		js := rawStream(b, connect())
+		got := make(chan struct{}, 1)
+		sub := rawStreamConsumer(b, connect(), got)
+		defer sub.Stop()
+		latency(b, func(int) error {
+			_, err := js.Publish(context.Background(), "r.x", make([]byte, benchValue))
+			return err
+		}, got)
+	})
+	b.Run("watch", func(b *testing.B) {
+		bed := natstest.New(b)
+		bed.Unchecked()
+		kv := benchBucket(b, bed.Conn())
+		w, err := benchBucket(b, bed.Conn()).Watch(context.Background())
+		if err != nil {
+			b.Fatal(err)
+		}
+		got := make(chan struct{}, 1)
+		ctx, cancel := context.WithCancel(context.Background())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for ev, err := w.Next(ctx); err == nil; ev, err = w.Next(ctx) {
+				if !ev.CaughtUp {
+					got <- struct{}{}
+				}
+			}
+		})
+		latency(b, func(int) error { _, err := kv.Put(context.Background(), "x", make([]byte, benchValue)); return err }, got)
+		cancel()
+		wg.Wait()
+		w.Close()
+	})
+}
+
+// rawStreamConsumer is the quickest durable subscriber of raw JetStream: an
+// ordered consumer, which hears of a message once it is stored.
+func rawStreamConsumer(b *testing.B, nc *nats.Conn, got chan<- struct{}) jetstream.ConsumeContext {
+	b.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, err := js.OrderedConsumer(context.Background(), "R", jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	sub, err := c.Consume(func(jetstream.Msg) { got <- struct{}{} })
+	if err != nil {
+		b.Fatal(err)
+	}
+	return sub
+}
+
+func latency(b *testing.B, put func(i int) error, got <-chan struct{}) {
+	b.Helper()
+	took := make([]time.Duration, 0, b.N)
+	b.ResetTimer()
+	for i := range b.N {
+		began := time.Now()
+		if err := put(i); err != nil {
+			b.Fatal(err)
+		}
+		<-got
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+}
+
+// BenchmarkTransitions: jobs of many launchers go through their states in
+// bulk, durable, and one monitor sees every transition.
+func BenchmarkTransitions(b *testing.B) {
+	const launchers, batch = 16, 64
+	bed := natstest.New(b)
+	bed.Unchecked()
+	ctx := context.Background()
+	monitor, err := lwj.NewClient(bed.Conn()).Events(ctx, lwj.EventOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer monitor.Close()
+	var seen atomic.Int64
+	var wg sync.WaitGroup
+	total := int64(b.N/4+1) * 4 // four transitions a job
+	all := make(chan struct{})
+	watch, stop := context.WithCancel(ctx)
+	wg.Go(func() {
+		for ev, err := monitor.Next(watch); err == nil; ev, err = monitor.Next(watch) {
+			if ev.Kind == lwj.KindState && seen.Add(1) == total {
+				close(all)
+				return
+			}
+		}
+	})
+	jobs := atomic.Int64{}
+	jobs.Store(total / 4)
+	b.ResetTimer()
+	for l := range launchers {
+		wg.Go(func() {
+			c := bed.Direct()
+			for {
+				n := min(batch, jobs.Add(-batch)+batch)
+				if n <= 0 {
+					return
+				}
+				if err := batchOfJobs(ctx, c, int(n)); err != nil {
+					b.Errorf("launcher %d: %v", l, err)
+					return
+				}
+			}
+		})
+	}
+	<-all
+	b.ReportMetric(float64(total)/b.Elapsed().Seconds(), "transitions/s")
+	stop()
+	wg.Wait()
+}
+
+// batchOfJobs takes n jobs from their submission to their end.
+func batchOfJobs(ctx context.Context, c *bus.Conn, n int) error {
+	var ids lwj.SubmitAnswer
+	req := lwj.SubmitRequest{External: lwj.Reserved, Specs: slices.Repeat([]lwj.Spec{lwj.NewSpec("true")}, n)}
+	if err := c.Call(ctx, lwj.VerbSubmit, &req, &ids); err != nil {
+		return err
+	}
+	for _, to := range []lwj.State{lwj.Starting, lwj.Running, lwj.Complete} {
+		adv := lwj.AdvanceRequest{}
+		for _, id := range ids.IDs {
+			adv.Items = append(adv.Items, lwj.Advance{ID: id, To: to, Epoch: 1})
+		}
+		if err := c.Call(ctx, lwj.VerbAdvance, &adv, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
