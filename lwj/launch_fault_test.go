@@ -126,7 +126,9 @@ func TestLauncherEarlyCancel(t *testing.T) {
 	id, err := h.client.Submit(testContext(t), NewSpec("sleep", "60"), Start(l.lease.id, l.lease.token))
 	must(t, err)
 	must(t, one(h.client.Cancel(testContext(t), time.Minute, id)))
-	for missed := false; !missed; { // the event has come
+	ctx := testContext(t)
+	for missed := false; !missed; { // until the event has come
+		must(t, ctx.Err())
 		l.mu.Lock()
 		missed = l.missed
 		l.mu.Unlock()

@@ -128,8 +128,9 @@ func (l *Launcher) unknown(strays []Owned, mark uint64) []Owned {
 // are left get SIGTERM and after the grace SIGKILL and become cancelled
 // (reason ReasonUser), then the owner's registration ends. When ctx ends first
 // the processes are killed at once, the results are Lost, and the host settles
-// the jobs when the lease has ended. It returns after the last goroutine, and
-// may be called twice and concurrently (TestLauncherClose).
+// the jobs when the lease has ended (TestLauncherCloseWithoutHost). It returns
+// after the last goroutine, also after a Write or OnOutput of RunOptions that
+// waits, and may be called twice and concurrently (TestLauncherClose).
 //
 // Errors: the cause of ctx when that ended first.
 func (l *Launcher) Close(ctx context.Context) error {
@@ -145,13 +146,13 @@ func (l *Launcher) Close(ctx context.Context) error {
 	}
 	defer close(l.ended)
 	l.active.Wait()
-	gaveUp := context.Cause(l.ctx)
-	if gaveUp == nil {
+	stopped := l.ctx.Err() != nil // the lease is lost, or ctx ended with jobs left
+	if !stopped {
 		l.lease.end(ctx)
 	}
 	l.cancel(bus.ErrClosed)
 	l.loops.Wait()
-	if ctx.Err() != nil {
+	if stopped {
 		return context.Cause(ctx)
 	}
 	return nil

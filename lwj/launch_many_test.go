@@ -12,8 +12,7 @@ import (
 )
 
 // A thousand jobs cost few requests and few threads.
-func TestLauncherThousand(t *testing.T) {
-	t.Parallel()
+func TestLauncherThousand(t *testing.T) { // not parallel: it takes all processors
 	h := newHost(t, withNATS)
 	g := newGate(h)
 	m := monitor(t, h, EventOptions{})

@@ -45,7 +45,7 @@ func TestLauncherOutput(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, withNATS)
 	l := launcher(t, h.conn, LauncherConfig{})
-	const tasks, size = 3, 10 << 20
+	const tasks, size = 3, 10 << 20 / 3
 	dir := t.TempDir()
 	var want [tasks][]byte
 	for task := range want {

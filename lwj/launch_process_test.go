@@ -167,4 +167,3 @@ func TestLauncherKilled(t *testing.T) {
 	wantPath(t, lostRun, lifes(t, m, 1)[p.id])
 	wantEqual(t, "reason", ReasonLost, h.show(p.id).State.Detail.Reason)
 }
-

@@ -13,7 +13,7 @@ import (
 
 // Bounds of a launcher's output on its way.
 const (
-	maxSpooled   = 16 << 20              // bytes in memory, of all jobs; beyond it tasks wait in their writes
+	maxSpooled   = 8 << 20               // bytes in memory, of all jobs; beyond it tasks wait in their writes
 	spoolEnough  = 64 << 10              // bytes that are sent without delay
 	spoolDelay   = 20 * time.Millisecond // of less
 	spoolRequest = 512 << 10             // bytes of one request

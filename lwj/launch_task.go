@@ -1,6 +1,7 @@
 package lwj
 
 import (
+	"cmp"
 	"io"
 	"strings"
 
@@ -89,7 +90,7 @@ func (t *tally) note(ev proc.Event) {
 		t.pids[ev.Task] = ev.Pid
 		t.started++
 	case proc.ExecFailed:
-		t.execErr = ev.Err
+		t.execErr = cmp.Or(ev.Err, "the command could not be executed")
 		t.end(ev)
 	case proc.Exited:
 		t.end(ev)

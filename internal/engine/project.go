@@ -72,7 +72,7 @@ type ProjectorConfig struct {
 	// Transient buckets are not projected. Default: none is.
 	Transient func(bucket string) bool
 	// Foreign is told of each message that somebody else wrote into a bucket of
-	// ours; key is the escaped key. Default: it is logged.
+	// ours; key is the escaped key. It must not block. Default: it is logged.
 	Foreign func(bucket, key string, seq uint64)
 	Logger  *slog.Logger // Default: slog.Default().
 }

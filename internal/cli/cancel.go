@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lwjbus/lwjbus/lwj"
+)
+
+func (a *app) cancelCommand() *cobra.Command {
+	var group string
+	var grace time.Duration
+	c := &cobra.Command{
+		Use:   "cancel N… | --group S",
+		Short: "End jobs",
+		Long: "End jobs: SIGTERM to their process groups, SIGKILL when the grace has passed. A job that waits in the\n" +
+			"queue is cancelled at once. Each job is reported; the exit code is that of the worst.",
+		Example:           "  lwj submit -- make\n  lwj cancel 1\n  lwj submit --group nightly -- make\n  lwj cancel --group nightly --grace 10s",
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := jobIDs(args)
+			switch {
+			case err != nil:
+				return err
+			case (len(args) == 0) == (group == ""):
+				return usagef("cancel needs the numbers of jobs, or --group")
+			case grace < 0 || grace > lwj.MaxGrace:
+				return usagef("--grace %v: it is 0 to %v", grace, lwj.MaxGrace)
+			}
+			return a.with(cmd.Context(), func(l *link) error {
+				return a.cancel(cmd.Context(), lwj.NewClient(l.Conn), group, grace, ids)
+			})
+		},
+	}
+	c.Flags().StringVar(&group, "group", "", "end the jobs of the group that have not ended")
+	c.Flags().DurationVar(&grace, "grace", lwj.DefaultGrace, "`D` from SIGTERM to SIGKILL")
+	return c
+}
+
+func (a *app) cancel(ctx context.Context, c *lwj.Client, group string, grace time.Duration, ids []uint64) error {
+	if group != "" {
+		jobs, _, err := c.List(ctx, lwj.ListOptions{Group: &group, Active: true})
+		if err != nil {
+			return err
+		}
+		for i := range jobs {
+			ids = append(ids, jobs[i].ID)
+		}
+	}
+	return a.eachJob(ids, func(part []uint64) ([]lwj.ItemResult, error) { return c.Cancel(ctx, grace, part...) })
+}

@@ -1,0 +1,31 @@
+// Package cli is the command line: one file per command, each a thin layer of
+// flags and printing over the library.
+//
+// [Main] runs one command line over [Streams] and returns the exit code. Data
+// goes to Out, talk to Err. What a command prints, its flags, its exit codes
+// and its JSON are a contract: every JSON value has a "schema" that
+// docs/schemas describes (TestOutputFollowsSchemas), and every command's help
+// ends in an example that is run (TestExamples).
+//
+// # Ordering and concurrency
+//
+// A command runs in one goroutine. Beside it there are only that of the signals,
+// which Main waits for, those of the connection, which link.Close waits for,
+// and in run those of the launcher. Output of a job is written as it comes, one
+// task's piece at a time; with more than one task line by line.
+//
+// # Failure
+//
+//	what                             what happens                              proven by
+//	a command line that is wrong     exit 2 before any host is asked           TestScripts/usage
+//	no bus                           exit 5, and why                           TestScripts/connect
+//	an answer that is no             exit 1, 3, 4, 6, 7 or 8                   TestScripts/exit
+//	SIGINT, SIGTERM, SIGHUP          130, 143, 129; run cancels its job first  TestScripts/signals
+//	a second SIGINT                  run kills its job; others end at once     TestScripts/signals
+//	nobody reads stdout any more     exit 141 without a word; run cancels      TestScripts/pipe
+//
+// # Limits
+//
+// The library's own. A line of submit --jsonl has at most maxLine bytes; a line
+// that labels hold back at most maxHeld; completion ends after completeTime.
+package cli
