@@ -16,7 +16,7 @@ import (
 
 const (
 	nextID = "lwj.next-id"
-	end    = "end" // written to every job's key when all is over, so that its watch ends; not counted
+	end    = "end" // is written when all is over, so that watches and monitors end; not counted
 )
 
 func stateKey(id uint64) string { return fmt.Sprintf("lwj.%d.state", id) }
@@ -32,6 +32,7 @@ type chain struct {
 }
 
 // chained does the work on a new bucket and counts what chained watches tell.
+// Every launcher, and the monitor, has a connection.
 func chained(ctx context.Context, h *host.Host, bucket string, w work, t *tally, opts ...jetstream.WatchOpt) error {
 	c := &chain{work: w, tally: t, opts: opts, installed: make(chan struct{}, w.jobs)}
 	for i := range w.launchers + 1 {
@@ -56,6 +57,9 @@ func createBucket(ctx context.Context, nc *nats.Conn, bucket string) (jetstream.
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
+	}
+	if err := js.DeleteKeyValue(ctx, bucket); err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil, err // of an earlier run in the same directory
 	}
 	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: bucket, History: jetstream.KeyValueMaxHistory})
 	if err != nil {

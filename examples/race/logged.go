@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,7 +15,8 @@ import (
 const firstEpoch = 1
 
 // logged does the work through lwjbus and counts what one monitor tells. Every
-// launcher, and the monitor, has a connection as another process would have it.
+// launcher, and the monitor, has a connection as another process has it, over
+// TLS; those of chained are in process.
 func logged(ctx context.Context, h *host.Host, w work, t *tally) error {
 	clients := make([]*lwj.Client, w.launchers+1)
 	for i := range clients {
@@ -34,17 +36,18 @@ func logged(ctx context.Context, h *host.Host, w work, t *tally) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return follow(ctx, monitor, t) })
 	group.Go(func() (err error) {
-		t.took, err = w.do(ctx, func(ctx context.Context, i int) error { return advance(ctx, clients[i]) })
-		if err != nil {
-			return err
+		var id atomic.Uint64 // of a job that has ended
+		t.took, err = w.do(ctx, func(ctx context.Context, i int) error { return advance(ctx, clients[i], &id) })
+		if err == nil {
+			_, err = clients[0].Post(ctx, id.Load(), end, nil) // behind everything else: the log has one order
 		}
-		return mark(ctx, clients[0])
+		return err
 	})
 	return group.Wait()
 }
 
-// advance takes one new job through its states.
-func advance(ctx context.Context, c *lwj.Client) error {
+// advance takes a new job through its states and stores its id.
+func advance(ctx context.Context, c *lwj.Client, ended *atomic.Uint64) error {
 	all := states()
 	id, err := c.Submit(ctx, lwj.Spec{Name: "race"}, lwj.External(all[0]))
 	if err != nil {
@@ -55,20 +58,11 @@ func advance(ctx context.Context, c *lwj.Client) error {
 			return err
 		}
 	}
+	ended.Store(id)
 	return nil
 }
 
-// mark posts an event behind everything else: the log has one order.
-func mark(ctx context.Context, c *lwj.Client) error {
-	id, err := c.Submit(ctx, lwj.Spec{Name: end}, lwj.External(lwj.Submitted))
-	if err != nil {
-		return err
-	}
-	_, err = c.Post(ctx, id, end, nil)
-	return err
-}
-
-// follow counts transitions until it is told the mark.
+// follow counts transitions until it is told the event that ends the work.
 func follow(ctx context.Context, monitor *lwj.Monitor, t *tally) error {
 	for {
 		event, err := monitor.Next(ctx)

@@ -60,6 +60,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
+	if w.launchers < 1 || w.jobs < 1 {
+		return fmt.Errorf("%d launchers and %d jobs: want one of each at least", w.launchers, w.jobs)
+	}
 	if *dir == "" {
 		if *dir, err = os.MkdirTemp("", "race-"); err != nil {
 			return err

@@ -154,9 +154,9 @@ func TestOutputFollowsSchemas(t *testing.T) {
 		"kv put k v", `kv put bin "$(printf '\377')"`, "kv put k w --create", "kv get k", "kv get nobody", "kv get nobody --default v", "kv del k",
 		"kv ls", "kv ls --values", "kv ls --count", "kv history k", "kv history bin", "kv revision",
 		"kv watch --since start --count 3", "kv watch --prefix k --since start --keys-only --count 2",
-		"kv watch zz --count 1 & p=$!; while kill -0 $p 2>/dev/null; do lwj kv put zz v; done; wait $p",
+		"kv watch zz --count 1 & p=$!; while kill -0 $p 2>/dev/null; do lwj kv put zz v >/dev/null; done; wait $p",
 		"bench --duration 1ms --callers 1", "bogus", "wait 1 --bogus",
-		"serve & p=$!; while ! lwj kv revision --host never; do :; done; kill $p; wait $p",
+		"serve & p=$!; while ! lwj kv revision --host never >/dev/null 2>&1; do :; done; kill $p; wait $p",
 	} {
 		for _, format := range []string{"json", "jsonl"} {
 			for _, v := range printed(t, dir, line, format) {

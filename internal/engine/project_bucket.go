@@ -312,9 +312,6 @@ func (p *StreamProjector) acked(m *nats.Msg) {
 func (p *StreamProjector) confirm(b *bucketView, slot uint64) {
 	n := 0
 	for n < len(b.window) && b.window[n].slot <= slot {
-		if c := b.window[n].change; c != nil {
-			b.shownRev.Store(max(b.shownRev.Load(), c.Revision))
-		}
 		p.land(b.window[n])
 		n++
 	}
@@ -327,6 +324,9 @@ func (p *StreamProjector) confirm(b *bucketView, slot uint64) {
 func (p *StreamProjector) land(f *flying) {
 	p.inFlight--
 	p.inFlightBytes -= f.size
+	if f.change != nil {
+		f.view.shownRev.Store(max(f.view.shownRev.Load(), f.change.Revision))
+	}
 	p.done(f)
 }
 

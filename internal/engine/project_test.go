@@ -433,11 +433,13 @@ func TestProjectorForeignWritesUnderLoad(t *testing.T) {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Millisecond):
+			case <-tick.C:
 				_ = p.otherNC.Publish("$KV.b.k"+strconv.Itoa(i%50), []byte("foreign"))
 			}
 		}

@@ -214,3 +214,12 @@ func viewServer(t *testing.T) *nats.Conn {
 	t.Cleanup(nc.Close)
 	return nc
 }
+
+// putTriple is the request that kvbucket.PutAll would send.
+func putTriple(t *testing.T, n uint64) *bus.Request {
+	t.Helper()
+	v := text(int(n))
+	body, err := bus.Marshal([]any{"kv", []string{"a", "b", "c"}, [][]byte{v, v, v}})
+	must(t, err)
+	return &bus.Request{Body: body}
+}
