@@ -144,7 +144,9 @@ func (k *call) judge(res *Response) (pause time.Duration, again bool, err error)
 	case CodeNotActive:
 		return pauseLength(), true, nil
 	case CodeOverloaded:
-		return max(minPause, time.Duration(res.Retry)*time.Millisecond), res.Retry > 0, nil
+		return max(minPause, time.Duration(res.Retry)*time.Millisecond), res.Retry > 0, k.doubtful(res)
+	case CodeFull:
+		return 0, false, k.doubtful(res)
 	case CodeUnknownOutcome:
 		if k.doubts > 0 || k.read {
 			return 0, false, nil
@@ -154,6 +156,16 @@ func (k *call) judge(res *Response) (pause time.Duration, again bool, err error)
 		return pauseLength(), true, k.renew()
 	}
 	return 0, false, nil
+}
+
+// doubtful is the error of a refusal that a host gives before it looks whether
+// it knows the id: an earlier try may have been executed.
+func (k *call) doubtful(res *Response) error {
+	if k.doubts == 0 || k.read || res.Retry > 0 {
+		return nil
+	}
+	return NewError(CodeUnknownOutcome, "%s: %s; nobody can tell whether an earlier try was executed", k.verb, res.Error.Message).
+		WithHint("%s", res.Error.Hint)
 }
 
 // asError keeps a nil *Error a nil error.

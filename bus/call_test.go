@@ -160,6 +160,12 @@ func TestCallUnknownOutcome(t *testing.T) {
 		"overloaded": {func(int, *Request) *Response {
 			return &Response{Error: NewError(CodeOverloaded, "disk full")}
 		}, patient, nil, []error{ErrOverloaded}, ErrUnknownOutcome},
+		"full after a lost answer": {func(n int, _ *Request) *Response {
+			if n == 1 {
+				return nil
+			}
+			return &Response{Error: NewError(CodeFull, "disk full")}
+		}, patient, nil, []error{ErrUnknownOutcome}, ErrFull},
 		"host does not know the id any more": {func(n int, _ *Request) *Response {
 			if n == 1 {
 				return nil

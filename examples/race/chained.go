@@ -21,11 +21,25 @@ const (
 
 func stateKey(id uint64) string { return fmt.Sprintf("lwj.%d.state", id) }
 
+// chaining is how the monitor installs the watches on states.
+type chaining struct {
+	bucket string // of the work
+	atOnce bool   // each in a goroutine of its own; otherwise one after the other
+	value  bool   // each begins with the value that the key has
+}
+
+func (c chaining) opts() []jetstream.WatchOpt {
+	if c.value {
+		return nil // is the default of NATS
+	}
+	return []jetstream.WatchOpt{jetstream.UpdatesOnly()}
+}
+
 // chain is launchers and a monitor that share a bucket.
 type chain struct {
 	work
+	chaining
 	tally     *tally
-	opts      []jetstream.WatchOpt // of the watches on states
 	monitor   jetstream.KeyValue
 	launchers []jetstream.KeyValue // each over a connection of its own
 	installed chan struct{}        // one for each job whose state is watched
@@ -33,8 +47,8 @@ type chain struct {
 
 // chained does the work on a new bucket and counts what chained watches tell.
 // Every launcher, and the monitor, has a connection.
-func chained(ctx context.Context, h *host.Host, bucket string, w work, t *tally, opts ...jetstream.WatchOpt) error {
-	c := &chain{work: w, tally: t, opts: opts, installed: make(chan struct{}, w.jobs)}
+func chained(ctx context.Context, h *host.Host, how chaining, w work, t *tally) error {
+	c := &chain{work: w, chaining: how, tally: t, installed: make(chan struct{}, w.jobs)}
 	for i := range w.launchers + 1 {
 		nc, err := h.View()
 		if err != nil {
@@ -42,9 +56,9 @@ func chained(ctx context.Context, h *host.Host, bucket string, w work, t *tally,
 		}
 		defer nc.Close()
 		if i == 0 {
-			c.monitor, err = createBucket(ctx, nc, bucket)
+			c.monitor, err = createBucket(ctx, nc, c.bucket)
 		} else {
-			err = c.addLauncher(ctx, nc, bucket)
+			err = c.addLauncher(ctx, nc)
 		}
 		if err != nil {
 			return err
@@ -69,12 +83,12 @@ func createBucket(ctx context.Context, nc *nats.Conn, bucket string) (jetstream.
 	return kv, err
 }
 
-func (c *chain) addLauncher(ctx context.Context, nc *nats.Conn, bucket string) error {
+func (c *chain) addLauncher(ctx context.Context, nc *nats.Conn) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
 	}
-	kv, err := js.KeyValue(ctx, bucket)
+	kv, err := js.KeyValue(ctx, c.bucket)
 	c.launchers = append(c.launchers, kv)
 	return err
 }
@@ -129,8 +143,8 @@ func takeID(ctx context.Context, kv jetstream.KeyValue) (uint64, error) {
 	}
 }
 
-// watchIDs is the first link: it installs a watch for each new id, in group.
-// It ends with the last job's.
+// watchIDs is the first link: for each new id it installs a watch, which goes
+// on in group. It ends with the last job's.
 func (c *chain) watchIDs(ctx context.Context, group *errgroup.Group, ids jetstream.KeyWatcher) error {
 	defer ids.Stop()
 	for watched := uint64(0); watched < uint64(c.jobs); {
@@ -142,22 +156,37 @@ func (c *chain) watchIDs(ctx context.Context, group *errgroup.Group, ids jetstre
 		if err != nil {
 			return err
 		}
-		for ; watched < newest; watched++ {
-			id := watched + 1
-			group.Go(func() error { return c.watchState(ctx, id) })
+		for watched < newest {
+			watched++
+			if err := c.watchState(ctx, group, watched); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// watchState is the second link: it hears of the states of one job.
-func (c *chain) watchState(ctx context.Context, id uint64) error {
-	w, err := c.monitor.Watch(ctx, stateKey(id), c.opts...)
-	if err != nil {
-		return err
+// watchState is the second link.
+func (c *chain) watchState(ctx context.Context, group *errgroup.Group, id uint64) error {
+	install := func() error {
+		w, err := c.monitor.Watch(ctx, stateKey(id), c.opts()...)
+		if err != nil {
+			return err
+		}
+		c.installed <- struct{}{} // has room for every job
+		group.Go(func() error { return c.listen(ctx, id, w) })
+		return nil
 	}
+	if !c.atOnce {
+		return install()
+	}
+	group.Go(install)
+	return nil
+}
+
+// listen hears of the states of one job until its end.
+func (c *chain) listen(ctx context.Context, id uint64, w jetstream.KeyWatcher) error {
 	defer w.Stop()
-	c.installed <- struct{}{} // has room for every job
 	for {
 		entry, err := next(ctx, w)
 		if err != nil || string(entry.Value()) == end {

@@ -3,20 +3,25 @@
 // then by one monitor of lwjbus.
 //
 //	go run ./examples/race
-//	go run ./examples/race -launchers 4 -jobs 100
+//	go run ./examples/race -durability fast
 //
 // The chain of watches is the one of launchers that keep a counter and a key
 // for each job: the monitor watches lwj.next-id, and when it grows installs a
 // watch on the new job's lwj.N.state. What happens to the job before that
-// second watch is there is never told. The row "updates" hears only what
-// changes; the row "value" gets the key's value first, then what changes, and
-// still misses what the key was before. Each watch is installed in a goroutine
-// of its own, so no watch waits for another, and the bucket keeps every
-// version: all that is missed is missed by the race.
+// second watch is there is never told. There are three of them, each kinder
+// than the one before:
 //
-// Everything runs on one embedded server with one disk. It is a host of its
-// own, in a temporary directory or that of -dir, not the machine's: 500 jobs
-// that do nothing are nothing to leave there.
+//	one by one     one thread installs the watches, one after the other
+//	at once        each is installed in a goroutine of its own and waits for no other
+//	value first    and it begins with the value that the key has by then
+//
+// The bucket keeps every version and the monitor's first watch is there before
+// the first job: what is missed is missed by the race.
+//
+// Everything runs on one embedded server with one disk, and a write is
+// acknowledged as late for all. The host is not the machine's, but one of its
+// own in a temporary directory or that of -dir: 500 jobs that do nothing are
+// nothing to leave on a bus.
 package main
 
 import (
@@ -27,9 +32,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"text/tabwriter"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lwjbus/lwjbus/lwj/host"
 )
@@ -56,6 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	var w work
 	flags.IntVar(&w.launchers, "launchers", defaultLaunchers, "launchers at work at the same time")
 	flags.IntVar(&w.jobs, "jobs", defaultJobs, "jobs that they take through their states together")
+	durability := flags.String("durability", "synced", "when a write is acknowledged: `synced`, once it is on disk, or fast, as NATS does by default")
 	dir := flags.String("dir", "", "data `directory` of the host (default: a temporary one)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -69,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(*dir)) }()
 	}
-	h, err := host.Start(ctx, host.Config{Dir: *dir})
+	h, err := host.Start(ctx, host.Config{Dir: *dir, Durability: *durability})
 	if err != nil {
 		return err
 	}
@@ -83,19 +86,27 @@ func compare(ctx context.Context, h *host.Host, w work, stdout io.Writer) error 
 		name string
 		run  func(t *tally) error
 	}{
-		{"NATS KV, chained watches, updates", func(t *tally) error { return chained(ctx, h, "race-updates", w, t, jetstream.UpdatesOnly()) }},
-		{"NATS KV, chained watches, value", func(t *tally) error { return chained(ctx, h, "race-value", w, t) }},
+		{"watches chained one by one", func(t *tally) error { return chained(ctx, h, chaining{bucket: "one-by-one"}, w, t) }},
+		{"… at once", func(t *tally) error { return chained(ctx, h, chaining{bucket: "at-once", atOnce: true}, w, t) }},
+		{"… at once, value first", func(t *tally) error {
+			return chained(ctx, h, chaining{bucket: "value-first", atOnce: true, value: true}, w, t)
+		}},
 		{"lwjbus, one monitor", func(t *tally) error { return logged(ctx, h, w, t) }},
 	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "made\tseen\tmissed\tdoubled\tfirst state missed\tseconds\t  system\n")
+	fmt.Fprintf(stdout, line, "", "made", "seen", "missed", "doubled", "first state missed", "seconds")
 	for _, s := range systems {
 		t := newTally()
 		if err := s.run(t); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		r := t.result(w.jobs)
-		fmt.Fprintf(table, "%d\t%d\t%d\t%d\t%d of %d jobs\t%.2f\t  %s\n", r.made, r.seen, r.missed, r.doubled, r.first, w.jobs, t.took.Seconds(), s.name)
+		first, seconds := fmt.Sprintf("%d of %d jobs", r.first, w.jobs), fmt.Sprintf("%.2f", t.took.Seconds())
+		if _, err := fmt.Fprintf(stdout, line, s.name, r.made, r.seen, r.missed, r.doubled, first, seconds); err != nil {
+			return err
+		}
 	}
-	return table.Flush()
+	return nil
 }
+
+// line is the format of a line of the table.
+const line = "%-26v %6v %6v %6v %7v %18v %7v\n"

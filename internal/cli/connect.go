@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,6 +18,13 @@ import (
 const (
 	dialTimeout  = 5 * time.Second
 	probeTimeout = 5 * time.Second // until a host there answers
+)
+
+// How long a command that must not be the host waits for another process to
+// become it, as one does when the host has left, and how often it looks.
+const (
+	takeoverTime  = 2 * time.Second
+	takeoverPause = 20 * time.Millisecond
 )
 
 // link is a command's connection to the bus.
@@ -67,7 +75,7 @@ func (a *app) hostConfig() host.Config {
 func (a *app) connectLocal(ctx context.Context, cfg host.Config) (*link, error) {
 	wait, cancel := context.WithTimeout(ctx, a.requestTimeout)
 	defer cancel()
-	s, err := host.Join(wait, cfg)
+	s, err := a.join(wait, cfg)
 	switch {
 	case err == nil:
 		return &link{Conn: s.Conn(), session: s}, nil
@@ -75,6 +83,37 @@ func (a *app) connectLocal(ctx context.Context, cfg host.Config) (*link, error) 
 		return nil, bus.NewError(bus.CodeUnreachable, "no host answered within %v: %v", a.requestTimeout, err)
 	}
 	return nil, err
+}
+
+// join joins the host of this machine. Where this process must not be it, and
+// there is none, it may be about to come.
+func (a *app) join(ctx context.Context, cfg host.Config) (*host.Session, error) {
+	for end := time.Now().Add(takeoverTime); ; {
+		s, err := host.Join(ctx, cfg)
+		if !cfg.Never || !errors.Is(err, bus.ErrUnreachable) || time.Now().After(end) || !a.hostMayCome(ctx) {
+			return s, err
+		}
+	}
+}
+
+// hostMayCome returns, a moment later, whether there has ever been a host: one
+// process may be taking over from another.
+func (a *app) hostMayCome(ctx context.Context) bool {
+	dir, err := a.localDir()
+	if err != nil {
+		return false
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return false
+	}
+	moment := time.NewTimer(takeoverPause)
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // connectServer connects to a NATS deployment in which a host answers.

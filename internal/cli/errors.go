@@ -82,12 +82,12 @@ var errClosedOut = errors.New("nobody reads standard output any more")
 
 // finish tells the error, if any, and returns the exit code.
 func (a *app) finish(ctx context.Context, err error) int {
+	if errors.Is(err, errClosedOut) {
+		return exitSignal + int(syscall.SIGPIPE)
+	}
 	var quiet errQuiet
 	if errors.As(err, &quiet) {
 		return int(quiet)
-	}
-	if errors.Is(err, errClosedOut) {
-		return exitSignal + int(syscall.SIGPIPE)
 	}
 	if sig, ok := asSignal(ctx); ok && (err == nil || endedBySignal(err)) {
 		return exitSignal + int(sig)

@@ -25,10 +25,12 @@ const (
 	// MaxQueued and MaxQueuedBytes bound the requests that wait for a round.
 	MaxQueued      = 1 << 16
 	MaxQueuedBytes = 64 << 20
-	// MaxLag is how many changes the projection may lag behind before new
-	// writes are refused.
+	// MaxLag and MaxLagBytes are how far the projection may lag behind before
+	// writes wait, and are refused when the queue is full.
 	MaxLag      = 10_000_000
 	MaxLagBytes = 1 << 30
+	// MaxWaiting bounds the requests that wait for something to be revealed.
+	MaxWaiting = 1 << 16
 )
 
 // Config says what an engine stands on.
@@ -103,6 +105,7 @@ type Engine struct {
 	refuse  atomic.Pointer[bus.Error]
 	queue   queue
 	waiters waiters
+	waiting atomic.Int64 // goroutines of reads that wait
 	leases  leases
 	stats   Stats
 
@@ -112,6 +115,7 @@ type Engine struct {
 	recent  recent
 	rounds  []*round // [0] is in flight when flying; the last may still grow
 	flying  bool
+	lags    bool // the views are too far behind: nothing new is evaluated
 	settles bool // doubt is being settled: nothing is published
 	acks    chan ack
 	seq     uint64 // newest folded record of the log

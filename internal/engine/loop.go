@@ -58,9 +58,10 @@ func (e *Engine) run() {
 	}
 }
 
-// admit is the queue while there is room for more rounds.
+// admit is the queue while there is room for more rounds, and the views are
+// not too far behind. Meanwhile the queue fills up, and then refuses.
 func (e *Engine) admit() <-chan struct{} {
-	if len(e.rounds) >= maxRounds {
+	if len(e.rounds) >= maxRounds || e.lags {
 		return nil
 	}
 	return e.queue.ready
@@ -77,6 +78,10 @@ func (e *Engine) tick() {
 	e.endLeases()
 	e.once.expire(e.now)
 	e.considerCheckpoint()
+	if e.project != nil {
+		changes, bytes := e.project.Lag()
+		e.lags = changes > MaxLag || bytes > MaxLagBytes
+	}
 }
 
 // publish sends the oldest round to the log if nothing is in flight.

@@ -345,6 +345,10 @@ func TestProjectorGoesOnAfterRestart(t *testing.T) {
 	}
 	p.flush()
 	_ = p.Close()
+	streams := testStreams(t, p.otherNC)
+	if got, err := streams.Shown(t.Context(), p.otherNC, "test-store"); got != 50 || err != nil {
+		t.Fatalf("want revision 50 shown, got %d, %v", got, err)
+	}
 	for i := range 20 { // while nobody projects
 		state.put("b/k"+strconv.Itoa(i)+"=later", "d/new="+strconv.Itoa(i))
 	}

@@ -101,13 +101,14 @@ type Checkpoints interface {
 // Projector shows committed changes in KV buckets. It is a view: nothing in it
 // is ever believed against the log.
 type Projector interface {
-	// Start begins to project. What was enqueued before is kept.
+	// Start begins to project: first what the views lack of the state, then what
+	// is enqueued. What was enqueued before is kept.
 	Start(ctx context.Context) error
 
 	// Enqueue hands over all changes of the log record seq, in commit order; it
 	// never blocks. Records are enqueued in the order of their sequences;
 	// sequences of records without changes may be left out or enqueued with none.
-	// On start the whole kept log is enqueued: what a bucket shows is skipped.
+	// What a bucket shows already is skipped.
 	Enqueue(seq uint64, changes []*bus.Change)
 
 	// Cursor is the highest enqueued sequence such that it and everything before

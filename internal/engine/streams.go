@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -110,7 +111,8 @@ func (s *Streams) OpenCheckpoints(ctx context.Context, store string) error {
 // oldest output goes first.
 func (s *Streams) OpenOutput(ctx context.Context, store string, perSubject, total int64) error {
 	cfg := s.durable(s.Names.OutputStream(), s.Names.Namespace+".out.>", kindOutput, store)
-	cfg.MaxMsgsPerSubject, cfg.MaxBytes = perSubject, total // no direct get: a stale replica would end an output early
+	cfg.MaxMsgsPerSubject, cfg.MaxBytes = perSubject, total
+	cfg.AllowDirect = cfg.Replicas == 1 // a stale replica would end an output early
 	_, err := s.open(ctx, s.Core, cfg)
 	return err
 }
@@ -153,6 +155,28 @@ func (s *Streams) Buckets(ctx context.Context, store string) ([]string, error) {
 		return list.Err()
 	})
 	return names, err
+}
+
+// Shown returns the newest revision that any bucket of the store shows: what
+// the log must not be behind. nc is a connection to the buckets' account.
+func (s *Streams) Shown(ctx context.Context, nc *nats.Conn, store string) (revision uint64, err error) {
+	buckets, err := s.Buckets(ctx, store)
+	if err != nil {
+		return 0, err
+	}
+	for _, b := range buckets {
+		m, err := messageOf(ctx, nc, s.Names.KVStream(b), whichMessage{Subject: s.Names.KVSubject(b, ">")})
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("look at the bucket %s: %w", b, err)
+		}
+		if shown := readShown(m.Header, math.MaxUint64); shown.ours {
+			revision = max(revision, shown.upTo.revision)
+		}
+	}
+	return revision, nil
 }
 
 // bucketOf is the inverse of Names.KVStream.

@@ -104,12 +104,19 @@ func (e *Engine) read(user string, r *Read, req *bus.Request, done func(*bus.Res
 		done(e.runRead(e.ctx, user, r, req))
 		return
 	}
+	if e.waiting.Add(1) > MaxWaiting {
+		e.waiting.Add(-1)
+		done(e.refusal(bus.ErrOverloaded))
+		return
+	}
 	if !e.queue.enter(&e.wg) {
+		e.waiting.Add(-1)
 		done(e.refusal(bus.ErrClosed))
 		return
 	}
 	go func() { // ends with its deadline or the engine; Close waits
 		defer e.wg.Done()
+		defer e.waiting.Add(-1)
 		ctx, cancel := context.WithTimeout(e.ctx, min(time.Duration(req.Wait)*time.Millisecond, MaxWait))
 		defer cancel()
 		done(e.runRead(ctx, user, r, req))

@@ -177,4 +177,3 @@ func walk(ctx context.Context, c *lwj.Client, n int) error {
 	}
 	return nil
 }
-
