@@ -69,6 +69,7 @@ func TestRunFollows(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r, w := io.Pipe()
+	defer r.Close()
 	ended := make(chan error, 1)
 	go func() { // ends with ctx; received below
 		err := run(ctx, []string{"-dir", dir, "-f"}, w, io.Discard)

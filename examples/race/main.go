@@ -15,8 +15,9 @@
 //	at once        each is installed in a goroutine of its own and waits for no other
 //	value first    and it begins with the value that the key has by then
 //
-// The bucket keeps every version and the monitor's first watch is there before
-// the first job: what is missed is missed by the race.
+// The bucket keeps every version of a state, and the monitor's first watch is
+// there before the first job: what is missed is missed by the race. It is the
+// chain that loses, not the bucket: NATS can watch lwj.*.state in one.
 //
 // Everything runs on one embedded server with one disk, and a write is
 // acknowledged as late for all. The host is not the machine's, but one of its

@@ -7,15 +7,16 @@
 // The default tree is the Go toolchain's own. The same on the command line is
 //
 //	lwj run -q --no-label -n 8 --cwd "$(go env GOROOT)/src" -- sh -c '
-//	  find . -name "*.go" | sort | awk "NR % $LWJ_NTASKS == $LWJ_TASK" | xargs awk 1 | wc -w' |
+//	  find . -type f -name "*.go" | sort | awk "NR % $LWJ_NTASKS == $LWJ_TASK" | xargs awk 1 | wc -w' |
 //	  awk '{ n += $1 } END { print n }'
 //
 // and what it prints is the sum that one process finds alone:
 //
-//	cd "$(go env GOROOT)/src" && find . -name "*.go" | xargs awk 1 | wc -w
+//	cd "$(go env GOROOT)/src" && find . -type f -name "*.go" | xargs awk 1 | wc -w
 //
-// (awk 1 is cat that ends the last line of each file: without that, the last
-// word of one file and the first of the next were one.)
+// (awk 1 is a cat that ends the last line of each file: without that, the last
+// word of one file and the first of the next would be one. And there is a
+// folder whose name ends in .go.)
 package main
 
 import (
@@ -37,7 +38,7 @@ import (
 )
 
 // script is what each task runs: it knows which task it is.
-const script = `find . -name "*.go" | sort | awk "NR % $LWJ_NTASKS == $LWJ_TASK" | xargs awk 1 | wc -w`
+const script = `find . -type f -name "*.go" | sort | awk "NR % $LWJ_NTASKS == $LWJ_TASK" | xargs awk 1 | wc -w`
 
 const defaultTasks = 8
 

@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"a.go": "one two three\n", "b.go": "four five", "c.go": "six\n\nseven eight", "sub/d.go": "nine", "sub/e.txt": "not this one",
+		"a.go": "one two three\n", "b.go": "four five", "c.go": "six\n\nseven eight", "sub/d.go": "nine", "sub/e.txt": "not this one", "f.go/README": "nor this",
 	} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
@@ -78,8 +78,8 @@ func TestRunGoSource(t *testing.T) {
 func countAlone(t *testing.T, root string) string {
 	t.Helper()
 	var all []io.Reader
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" {
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
 			return err
 		}
 		text, err := os.ReadFile(path)

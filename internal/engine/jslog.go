@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -48,7 +49,8 @@ type StreamLog struct {
 	subject string
 	inbox   string // prefix of the reply subjects, with its dot
 	sub     *nats.Subscription
-	arm     chan struct{} // an append waits: the watch must look at its deadline
+	arm     chan struct{} // an append waits and nothing watches its deadline yet
+	armed   atomic.Bool   // the watch has a timer running
 	quit    chan struct{}
 	wg      sync.WaitGroup
 
@@ -139,10 +141,26 @@ func (l *StreamLog) finish(token, seq uint64, err error) {
 	}
 }
 
+// armWatch wakes the watch, unless its timer runs already: an append a moment
+// after another wakes nobody.
 func (l *StreamLog) armWatch() {
+	if l.armed.Swap(true) {
+		return
+	}
 	select {
 	case l.arm <- struct{}{}:
 	default:
+	}
+}
+
+// disarm says that no timer runs, and looks again for an append that relied on it.
+func (l *StreamLog) disarm() {
+	l.armed.Store(false)
+	l.mu.Lock()
+	waiting := len(l.pending) > 0
+	l.mu.Unlock()
+	if waiting {
+		l.armWatch()
 	}
 }
 
@@ -153,7 +171,6 @@ func (l *StreamLog) watch(status chan nats.Status) {
 	timer := time.NewTimer(AckTimeout)
 	defer timer.Stop()
 	timer.Stop()
-	armed := false
 	for {
 		select {
 		case <-l.quit:
@@ -165,14 +182,12 @@ func (l *StreamLog) watch(status chan nats.Status) {
 			}
 			l.giveUp(time.Time{}, errDisconnected)
 		case <-l.arm:
-			if !armed {
-				armed = true
-				timer.Reset(AckTimeout)
-			}
+			timer.Reset(AckTimeout)
 		case now := <-timer.C:
-			next := l.giveUp(now, errAckTimeout)
-			if armed = !next.IsZero(); armed {
+			if next := l.giveUp(now, errAckTimeout); !next.IsZero() {
 				timer.Reset(next.Sub(now))
+			} else {
+				l.disarm()
 			}
 		}
 	}

@@ -20,7 +20,7 @@ import (
 const (
 	diskSize     = embedded.DefaultReserve * 5 / 2
 	diskLeft     = 64 << 10         // of it when it is "full"
-	diskValue    = 16 << 10         // bytes of one write
+	diskValue    = 1 << 10          // bytes of one write
 	fullWithin   = 5 * time.Second  // until writes are refused in words
 	againWithin  = 10 * time.Second // until writes work again
 	diskWriters  = 4
@@ -42,17 +42,29 @@ func smallDisk(t *testing.T) string {
 	return dir
 }
 
-// fill takes the disk but for left bytes; the result gives them back.
+// fill takes the disk but for left bytes; the result gives them back. Others
+// write meanwhile, so it may take some tries.
 func fill(t *testing.T, dir string, left uint64) (free func()) {
 	t.Helper()
-	n, err := embedded.FreeSpace(dir)
-	must(t, err)
 	name := filepath.Join(dir, "ballast")
 	f, err := os.Create(name)
 	must(t, err)
 	defer f.Close()
-	must(t, unix.Fallocate(int(f.Fd()), 0, 0, int64(n-left)))
-	return func() { must(t, os.Remove(name)) }
+	free = func() { must(t, os.Remove(name)) }
+	for {
+		n, err := embedded.FreeSpace(dir)
+		must(t, err)
+		if n <= left {
+			return free
+		}
+		err = unix.Fallocate(int(f.Fd()), 0, 0, int64(n-left))
+		if err == nil {
+			return free
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestDiskFull fills the disk of a host, to the reserve and to the last byte

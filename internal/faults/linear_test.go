@@ -50,25 +50,29 @@ type output struct {
 	unknown bool   // nobody can tell
 }
 
-// registerModel is the model of one key: what it must hold after each call.
-var registerModel = porcupine.Model{
-	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
-		byKey := map[string][]porcupine.Operation{}
-		for _, op := range history {
-			key := op.Input.(input).key
-			byKey[key] = append(byKey[key], op)
-		}
-		var parts [][]porcupine.Operation
-		for _, part := range byKey {
-			parts = append(parts, part)
-		}
-		return parts
-	},
-	Init:              func() any { return "" },
-	Step:              func(state, in, out any) (bool, any) { return stepRegister(state.(string), in.(input), out.(output)) },
-	DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v → %+v", in, out) },
+// registers is the model: each key by itself, "" at the beginning.
+func registers() porcupine.Model {
+	return porcupine.Model{
+		Partition:         byKey,
+		Init:              func() any { return "" },
+		Step:              func(state, in, out any) (bool, any) { return stepRegister(state.(string), in.(input), out.(output)) },
+		DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v → %+v", in, out) },
+	}
 }
 
+func byKey(history []porcupine.Operation) (parts [][]porcupine.Operation) {
+	keys := map[string][]porcupine.Operation{}
+	for _, op := range history {
+		key := op.Input.(input).key
+		keys[key] = append(keys[key], op)
+	}
+	for _, part := range keys {
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// stepRegister tells whether a key can answer so, and what it holds then.
 func stepRegister(state string, in input, out output) (bool, any) {
 	holds := true
 	switch in.verb {
@@ -224,7 +228,7 @@ func explain(t *testing.T, ops []porcupine.Operation) {
 		}
 	}
 	t.Logf("%d calls, %d of unknown outcome", len(ops), unknown)
-	if got := porcupine.CheckOperationsTimeout(registerModel, ops, linearCheck); got != porcupine.Ok {
+	if got := porcupine.CheckOperationsTimeout(registers(), ops, linearCheck); got != porcupine.Ok {
 		t.Errorf("want a linearizable history, got %v", got)
 	}
 }
@@ -247,7 +251,7 @@ func TestExplainFinds(t *testing.T) {
 				calls[i].ClientId, calls[i].Return = i+1, 1000
 			}
 		}
-		if porcupine.CheckOperations(registerModel, calls) {
+		if porcupine.CheckOperations(registers(), calls) {
 			t.Errorf("%s: want no order that explains it, got one", name)
 		}
 	}
