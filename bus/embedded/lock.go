@@ -112,5 +112,12 @@ func (l *Lock) Close() error {
 		return nil
 	}
 	l.closed = true
-	return errors.Join(l.withdrawLocked(), l.file.Close())
+	return errors.Join(l.withdrawLocked(), unlock(l.file), l.file.Close())
+}
+
+// unlock gives the lock back also where a child that is being started has a
+// copy of the descriptor until its exec: Close alone would leave it the lock
+// (TestLockIsNotLeftToChild).
+func unlock(f *os.File) error {
+	return os.NewSyscallError("flock", unix.Flock(int(f.Fd()), unix.LOCK_UN))
 }

@@ -302,3 +302,29 @@ func TestLock_withdrawsOnlyItsOwnHostFile(t *testing.T) {
 		})
 	}
 }
+
+// A process that is being started has a copy of every descriptor until its
+// exec: a lock that was given back is free all the same.
+func TestLockIsNotLeftToChild(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, err := TryLock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := syscall.Dup(int(l.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(child)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next, err := TryLock(dir)
+	if err != nil {
+		t.Fatalf("want the lock free, got %v", err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+}

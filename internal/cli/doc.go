@@ -21,7 +21,7 @@
 //	no bus                           exit 5, and why                           TestScripts/connect
 //	an answer that is no             exit 1, 3, 4, 6, 7 or 8                   TestScripts/exit
 //	SIGINT, SIGTERM, SIGHUP          130, 143, 129; run cancels its job first  TestScripts/signals
-//	a second SIGINT                  run kills its job; others end at once     TestScripts/signals
+//	a second SIGINT                  run kills its job                         TestScripts/signals
 //	nobody reads stdout any more     exit 141 without a word; run cancels      TestScripts/pipe
 //
 // # Limits

@@ -11,10 +11,16 @@ import (
 	"github.com/lwjbus/lwjbus/lwj"
 )
 
+// raceOptions is the race detector's variable.
+const raceOptions = "GORACE"
+
 // TestMain makes this test program also be lwj, for scripts that call it, and
 // the supervisor of the jobs that it runs.
 func TestMain(m *testing.M) {
 	lwj.Init()
+	if _, set := os.LookupEnv(raceOptions); !set {
+		os.Setenv(raceOptions, "atexit_sleep_ms=0") // else each lwj under the race detector ends a second late
+	}
 	testscript.Main(leakChecked{m}, map[string]func(){"lwj": func() { os.Exit(Main(System(), os.Args[1:])) }})
 }
 

@@ -92,7 +92,9 @@ func start(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	c := exec.Command(path, args[2:]...)
 	c.Dir = ts.MkAbs(".")
-	c.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "LWJ_DIR=" + ts.Getenv("LWJ_DIR"), "WORK=" + ts.Getenv("WORK")}
+	for _, name := range []string{"PATH", "HOME", "LWJ_DIR", "WORK", raceOptions} {
+		c.Env = append(c.Env, name+"="+ts.Getenv(name))
+	}
 	c.Stdout, err = os.Create(ts.MkAbs(name + ".out"))
 	ts.Check(err)
 	c.Stderr, err = os.Create(ts.MkAbs(name + ".err"))

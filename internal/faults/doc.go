@@ -28,6 +28,7 @@
 // host, or an owner of a job, and does nothing else (helper_test.go). It ends
 // when its stdin does, so no helper outlives its test.
 //
-// Whatever is random is drawn from a seed, which a failing test prints. The flag
-// -kills=1000 gives TestK25KilledHost its long size.
+// Whatever is random is drawn from a seed, which a failing test prints and the
+// flag -seed takes; when a process is killed is as random as its machine. The
+// flag -kills=1000 gives TestK25KilledHost its long size, about five minutes.
 package faults

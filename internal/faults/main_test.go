@@ -8,8 +8,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-// kills is how often TestK25KilledHost kills the host.
-var kills = flag.Int("kills", 40, "how often the host is killed")
+var (
+	kills = flag.Int("kills", 40, "how often TestK25KilledHost kills the host")
+	seed  = flag.Uint64("seed", 0, "of what is drawn at random; 0: another one each time")
+)
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == helperMark {

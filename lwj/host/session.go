@@ -154,14 +154,16 @@ func (s *Session) serve(h *Host) bool {
 
 // takeOver tries to become the host until there is one again.
 func (s *Session) takeOver() {
+	told := ""
 	for s.conn.NATS().Status() != nats.CONNECTED && s.ctx.Err() == nil {
 		err := s.tryHost(s.ctx)
 		if err == nil {
 			s.adopt()
 			return
 		}
-		if !errors.Is(err, embedded.ErrLocked) {
+		if text := err.Error(); !errors.Is(err, embedded.ErrLocked) && text != told {
 			s.cfg.Logger.Error("this process cannot take over from the host", "error", err)
+			told = text
 		}
 		if pause(s.ctx) != nil {
 			return

@@ -32,16 +32,20 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
-// random returns a source, whose seed a failing test prints.
+// random returns a source from the flag's seed or a new one, which a failing
+// test prints.
 func random(t testing.TB) *rand.Rand {
 	t.Helper()
-	seed := rand.Uint64()
+	from := *seed
+	if from == 0 {
+		from = rand.Uint64()
+	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("seed %d", seed)
+			t.Logf("-seed=%d", from)
 		}
 	})
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(from, 0))
 }
 
 // dial connects to whoever hosts dir.
