@@ -80,7 +80,7 @@ type call struct {
 	req     Request
 	payload []byte // req, encoded
 	sends   int    // tries so far
-	doubts  int    // tries with this id that may have reached a host that did not answer
+	doubts  int    // tries with this id that a host may have executed without saying so
 	last    error  // why the last try gave no answer
 }
 
@@ -142,6 +142,9 @@ func (k *call) do(parent context.Context) (*Response, error) {
 func (k *call) judge(res *Response) (pause time.Duration, again bool, err error) {
 	switch CodeOf(asError(res.Error)) {
 	case CodeNotActive:
+		if res.Retry > 0 {
+			k.doubts++ // it was in flight when the host stopped
+		}
 		return pauseLength(), true, nil
 	case CodeOverloaded:
 		return max(minPause, time.Duration(res.Retry)*time.Millisecond), res.Retry > 0, k.doubtful(res)

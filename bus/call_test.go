@@ -166,6 +166,18 @@ func TestCallUnknownOutcome(t *testing.T) {
 			}
 			return &Response{Error: NewError(CodeFull, "disk full")}
 		}, patient, nil, []error{ErrUnknownOutcome}, ErrFull},
+		"in flight when the host stopped": {func(int, *Request) *Response {
+			return &Response{Error: NewError(CodeNotActive, "stopped"), Retry: 1}
+		}, patient, nil, []error{ErrUnknownOutcome}, ErrUnreachable},
+		"in flight, and forgotten": {func(n int, _ *Request) *Response {
+			if n == 1 {
+				return &Response{Error: NewError(CodeNotActive, "stopped"), Retry: 1}
+			}
+			return &Response{Error: ErrUnknownOutcome}
+		}, patient, nil, []error{ErrUnknownOutcome}, ErrUnreachable},
+		"host stopped before it was done": {func(int, *Request) *Response {
+			return &Response{Error: NewError(CodeNotActive, "stopped")}
+		}, patient, nil, []error{ErrUnreachable}, ErrUnknownOutcome},
 		"host does not know the id any more": {func(n int, _ *Request) *Response {
 			if n == 1 {
 				return nil
@@ -202,9 +214,14 @@ func TestCallUnknownOutcome(t *testing.T) {
 func TestCallRefusedToTheEnd(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[Code]error{CodeNotActive: ErrUnreachable, CodeOverloaded: ErrOverloaded} {
+		refusal := Response{Error: NewError(code, "no")}
+		if code == CodeOverloaded {
+			refusal.Retry = 1
+		}
 		c := newConn(t, Config{RequestTimeout: 100 * time.Millisecond,
 			Direct: directHost(func(context.Context, string, string, *Request) *Response {
-				return &Response{Error: NewError(code, "no"), Retry: 1}
+				res := refusal
+				return &res
 			})})
 		err := c.Call(testContext(t), "put", nil, nil)
 		if !errors.Is(err, want) || !errors.Is(err, NewError(code, "")) || errors.Is(err, ErrUnknownOutcome) {

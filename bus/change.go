@@ -92,35 +92,45 @@ func (c *Change) DecodeMsgpack(d *msgpack.Decoder) error {
 	if n < changeFields {
 		return NewError(CodeMalformed, "a change has %d fields, not %d", n, changeFields)
 	}
-	var op, part, parts uint64
-	steps := [...]func() error{
-		decodeString(d, &c.Bucket), decodeString(d, &c.Key),
-		func() (err error) { c.Value, err = d.DecodeBytes(); return },
-		decodeUint(d, &op), decodeUint(d, &part), decodeUint(d, &parts), decodeUint(d, &c.Revision), decodeUint(d, &c.Previous),
-		decodeUint(d, &c.Created), decodeUint(d, &c.Version), decodeUint(d, &c.Clock),
-		func() (err error) { c.Time, err = d.DecodeInt64(); return },
-		decodeString(d, &c.Owner), decodeUint(d, &c.Token), decodeString(d, &c.Reason),
-	}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return err
-		}
+	if err := c.decodeFields(d); err != nil {
+		return err
 	}
 	for i := changeFields; i < n; i++ {
 		if err := d.Skip(); err != nil {
 			return err
 		}
 	}
-	c.Op, c.Part, c.Parts = Op(op), uint32(part), uint32(parts)
 	return nil
 }
 
-func decodeString(d *msgpack.Decoder, s *string) func() error {
-	return func() (err error) { *s, err = d.DecodeString(); return }
-}
-
-func decodeUint(d *msgpack.Decoder, n *uint64) func() error {
-	return func() (err error) { *n, err = d.DecodeUint64(); return }
+// decodeFields reads the fields in their order. The first error stays; what
+// follows it fails, too, or does not matter.
+func (c *Change) decodeFields(d *msgpack.Decoder) (err error) {
+	text := func(to *string) {
+		if err == nil {
+			*to, err = d.DecodeString()
+		}
+	}
+	number := func() (n uint64) {
+		if err == nil {
+			n, err = d.DecodeUint64()
+		}
+		return n
+	}
+	text(&c.Bucket)
+	text(&c.Key)
+	if err == nil {
+		c.Value, err = d.DecodeBytes()
+	}
+	c.Op, c.Part, c.Parts = Op(number()), uint32(number()), uint32(number())
+	c.Revision, c.Previous, c.Created, c.Version, c.Clock = number(), number(), number(), number(), number()
+	if err == nil {
+		c.Time, err = d.DecodeInt64()
+	}
+	text(&c.Owner)
+	c.Token = number()
+	text(&c.Reason)
+	return err
 }
 
 // Feed is one message of a bucket's feed: all changes that one round of the

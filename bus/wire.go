@@ -31,7 +31,7 @@ type Response struct {
 	Incarnation uint64             // of the store
 	Epoch       uint64             // of the engine
 	Error       *Error             // nil: done
-	Retry       int64              // with CodeOverloaded: milliseconds after which to ask again; 0: do not
+	Retry       int64              // with CodeOverloaded: milliseconds after which to ask again; 0: do not. With CodeNotActive: 0 if it was surely not done
 	Body        msgpack.RawMessage // result of the verb; empty: none
 }
 

@@ -43,7 +43,10 @@ type Config struct {
 	Publish   Publisher // Default: no events.
 	Layers    []Layer
 	StoreID   []byte // 16 bytes. Required.
-	Quota     int64  // bytes. Default: DefaultQuota.
+	// Shown is the newest revision that any view shows: for a log that may lose
+	// its end, which the views then prove. Default: the log is believed.
+	Shown func(ctx context.Context) (revision uint64, err error)
+	Quota int64 // bytes. Default: DefaultQuota.
 	// Keep is how long records stay in the log at least. Default: DefaultKeep.
 	Keep time.Duration
 	// CheckpointAfter is how many bytes of log cause a checkpoint. Default: DefaultCheckpointAfter.
@@ -128,6 +131,7 @@ type Engine struct {
 	incarn  uint64
 	project Projector
 	saver   saver
+	bare    int64 // bytes of the state after the last shedding, or less
 	scans   scanCache
 
 	ctx    context.Context
@@ -219,8 +223,15 @@ func (e *Engine) begin(ctx context.Context) error {
 	if p, ok := e.cfg.Publish.(*Events); ok {
 		p.bind(e)
 	}
-	e.leases.restart(&e.head.keyspace, e.engineTime())
 	e.view.Store(e.snapshot())
+	if err := e.startViews(); err != nil {
+		return err
+	}
+	e.leases.restart(&e.head.keyspace, e.engineTime())
+	return nil
+}
+
+func (e *Engine) startViews() error {
 	if e.cfg.Projector == nil {
 		return nil
 	}
@@ -228,8 +239,11 @@ func (e *Engine) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.Start(e.ctx); err != nil {
+		return errors.Join(err, p.Close())
+	}
 	e.project = p
-	return p.Start(e.ctx)
+	return nil
 }
 
 // Bucket is how a bucket is kept.

@@ -351,6 +351,29 @@ func TestAnswersWait(t *testing.T) {
 	}
 }
 
+// TestCloseInFlight: a write that was in flight when the engine closed is told
+// from one that was surely not done.
+func TestCloseInFlight(t *testing.T) {
+	t.Parallel()
+	hold := make(chan struct{})
+	b := newBed(t)
+	sent := make(chan struct{}, 1)
+	b.log.Hold, b.log.Fail = hold, func(uint64, []byte) enginetest.Fault { sent <- struct{}{}; return enginetest.None }
+	answers := make(chan *bus.Response, 2)
+	body, _ := bus.Marshal(kvReq{Key: "k"})
+	put := func() { b.e.Submit("u", "put", &bus.Request{Body: body}, func(res *bus.Response) { answers <- res }) }
+	put()
+	<-sent
+	put()
+	b.e.Close()
+	close(hold)
+	for _, doubt := range []bool{true, false} {
+		if res := <-answers; res.Error == nil || res.Error.Code != bus.CodeNotActive || (res.Retry > 0) != doubt {
+			t.Errorf("want not active, doubt %v, got %+v", doubt, res)
+		}
+	}
+}
+
 // TestLeaseEnds: an owner whose lease is not renewed is gone after its TTL;
 // a restart gives it its full TTL again.
 func TestLeaseEnds(t *testing.T) {
@@ -407,6 +430,39 @@ func TestIncarnation(t *testing.T) {
 	if s := b.e.Snapshot(); s.Incarnation != 2 || s.Revision() <= high {
 		t.Fatalf("incarnation %d, revision %d after %d", s.Incarnation, s.Revision(), high)
 	}
+	a := b.must("put", kvReq{Key: "k", Value: "new"})
+	b.restart()
+	if got := b.e.Snapshot().Revision(); got != a.Revision {
+		t.Fatalf("want revision %d, got %d", a.Revision, got)
+	}
+}
+
+// TestIncarnationByView: a log that lost records which a view has shown begins
+// a new incarnation, once.
+func TestIncarnationByView(t *testing.T) {
+	t.Parallel()
+	shown := uint64(0)
+	b := newBed(t, func(c *engine.Config) {
+		c.Shown = func(context.Context) (uint64, error) { return shown, nil }
+	})
+	for i := range 10 {
+		b.must("put", kvReq{Key: "k", Value: fmt.Sprint(i)})
+	}
+	shown = 10
+	b.restart()
+	if s := b.e.Snapshot(); s.Incarnation != 1 || s.Revision() != 10 {
+		t.Fatalf("incarnation %d, revision %d, though nothing was lost", s.Incarnation, s.Revision())
+	}
+	b.e.Close()
+	b.log.Truncate(5)
+	for range 2 {
+		b.open()
+		if s := b.e.Snapshot(); s.Incarnation != 2 || s.Revision() <= 10 || string(s.Get("b", "k").Value) != "3" {
+			t.Fatalf("incarnation %d, revision %d, %s", s.Incarnation, s.Revision(), b.content())
+		}
+		b.e.Close()
+	}
+	b.open()
 	a := b.must("put", kvReq{Key: "k", Value: "new"})
 	b.restart()
 	if got := b.e.Snapshot().Revision(); got != a.Revision {
@@ -490,4 +546,14 @@ func TestQuota(t *testing.T) {
 		t.Fatalf("want full, got %v after %d", err, n)
 	}
 	b.must("delete", kvReq{Key: "k0"})
+}
+
+// TestQuotaShedsFirst: a write is not refused while past versions can go.
+func TestQuotaShedsFirst(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, func(c *engine.Config) { c.Quota = 1 << 20 })
+	value := string(make([]byte, 10_000))
+	for i := range 1000 {
+		b.must("put", kvReq{Key: fmt.Sprint("k", i%20), Value: value})
+	}
 }

@@ -168,16 +168,16 @@ func (s *keyspace) GetAt(rev uint64, bucket, key string) (*bus.Change, error) {
 	if !ok {
 		return nil, nil
 	}
-	sl := k.slot(key)
-	if sl == nil {
-		if rev < k.floor {
-			return nil, compactedAt(rev, k.floor)
-		}
-		return nil, nil
+	var c *bus.Change
+	compacted := uint64(0)
+	if sl := k.slot(key); sl != nil {
+		c, compacted = sl.at(rev)
 	}
-	c, compacted := sl.at(rev)
+	if c == nil && rev < k.floor { // it may have been there before it was collected
+		compacted = max(compacted, k.floor)
+	}
 	if compacted != 0 {
-		return nil, compactedAt(rev, max(compacted, k.floor))
+		return nil, compactedAt(rev, compacted)
 	}
 	if c == nil || c.Op == bus.OpDelete {
 		return nil, nil

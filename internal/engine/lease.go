@@ -19,6 +19,8 @@ const (
 	// endedPerTick and settledPerEnd bound what one turn of the loop ends.
 	endedPerTick  = 4096
 	settledPerEnd = 1024
+	// endPause is how long, in engine time, an end that failed waits for its next try.
+	endPause = int64(time.Second)
 )
 
 // Registration is the value of an owner's key.
@@ -37,7 +39,8 @@ type lease struct {
 	token    uint64
 	ttl      int64
 	deadline int64
-	ending   bool
+	ending   bool // a transaction that ends it is under way
+	over     bool // no longer an owner: what it owns is being settled
 	index    int
 }
 
@@ -82,8 +85,8 @@ func (l *leases) setLocked(c *bus.Change, now int64) {
 	if err := bus.Unmarshal(c.Value, &r); err != nil {
 		return // reported by Verify; an unreadable registration holds nothing
 	}
-	le := &lease{id: c.Key, token: c.Created, ttl: r.TTL * int64(time.Millisecond)}
-	if le.deadline = now + le.ttl; r.Ending {
+	le := &lease{id: c.Key, token: c.Created, ttl: r.TTL * int64(time.Millisecond), over: r.Ending}
+	if le.deadline = now + le.ttl; le.over {
 		le.deadline = now
 	}
 	l.byID[le.id] = le
@@ -98,7 +101,7 @@ func (l *leases) renew(id string, token uint64, now int64) error {
 	defer l.mu.Unlock()
 	le := l.byID[id]
 	switch {
-	case le == nil || le.ending:
+	case le == nil || le.ending || le.over:
 		return noOwner(id)
 	case le.token != token:
 		return bus.NewError(bus.CodeFenced, "owner %q has been registered again since (token %d, not %d)", id, le.token, token)
@@ -131,6 +134,16 @@ func (l *leases) expired(now int64, most int) (out []Owner) {
 	return out
 }
 
+// failed has the end of a lease tried again after a while.
+func (l *leases) failed(o Owner, now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if le := l.byID[o.ID]; le != nil && le.token == o.Token {
+		le.ending, le.deadline = false, now+endPause
+		heap.Fix(&l.due, le.index)
+	}
+}
+
 // unwind forgets which leases are ending: the transactions that ended them
 // never were.
 func (l *leases) unwind() {
@@ -139,6 +152,20 @@ func (l *leases) unwind() {
 	for _, le := range l.byID {
 		le.ending = false
 	}
+	heap.Init(&l.due)
+}
+
+// extend gives every owner its full TTL again, after a time in which nobody
+// could renew (TestLeaseOutlivesDoubt).
+func (l *leases) extend(now int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, le := range l.byID {
+		if !le.over && !le.ending {
+			le.deadline = max(le.deadline, now+le.ttl)
+		}
+	}
+	heap.Init(&l.due)
 }
 
 // leaseHeap orders leases by deadline; those that are ending come last.

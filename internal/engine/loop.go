@@ -137,6 +137,7 @@ func (e *Engine) stored(seq uint64) {
 	e.publish() // storing the next one goes on while this one is told
 	rd.snap.Epoch = e.epoch
 	e.view.Store(rd.snap)
+	e.leases.revealed(rd.changes, e.engineTime()) // before the answers: a client may renew at once
 	for _, w := range rd.replies {
 		e.respond(w.req, w.res)
 	}
@@ -144,7 +145,6 @@ func (e *Engine) stored(seq uint64) {
 	if e.project != nil {
 		e.project.Enqueue(seq, rd.changes)
 	}
-	e.leases.revealed(rd.changes, e.engineTime())
 	e.waiters.revealed(rd.changes, rd.snap.revision)
 }
 
@@ -176,12 +176,17 @@ func (e *Engine) unwind(rounds []*round) {
 	e.queue.unshift(again)
 }
 
-// drain answers everybody who still waits: nobody can tell what became of the
-// rounds that were never acknowledged.
+// drain answers everybody who still waits. Nobody can tell what became of the
+// round in flight; those behind it never were.
 func (e *Engine) drain(err *bus.Error) {
-	for _, rd := range e.rounds {
+	for i, rd := range e.rounds {
+		res := bus.Response{Error: bus.NewError(bus.CodeNotActive, "the host stopped: %v", err)}
+		if i == 0 && e.flying {
+			res.Retry = overloadPause.Milliseconds() // in doubt: see bus.Response
+		}
 		for _, w := range rd.replies {
-			e.respond(w.req, &bus.Response{Error: bus.NewError(bus.CodeNotActive, "the host stopped: %v", err)})
+			answer := res
+			e.respond(w.req, &answer)
 		}
 	}
 	e.rounds = nil

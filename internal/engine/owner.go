@@ -128,6 +128,7 @@ func (e *Engine) endLeases() {
 		_, err := e.transact("", 0, true, func(tx *Tx) (any, error) { return nil, e.endOwner(tx, o, bus.ReasonLeaseExpired) }, nil)
 		if err != nil {
 			e.cfg.Logger.Error("an owner cannot be ended", "owner", o.ID, "error", err)
+			e.leases.failed(o, e.now)
 		}
 	}
 }

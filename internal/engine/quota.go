@@ -6,6 +6,7 @@ import "github.com/lwjbus/lwjbus/bus"
 const (
 	quotaReserve = 5  // for what ends or frees something
 	shedTo       = 90 // shedding stops here
+	shedAgain    = 1  // what the state must grow before shedding is tried again
 )
 
 // quota refuses a transaction that grows the state beyond its quota. Past
@@ -22,13 +23,25 @@ func (e *Engine) quota(before int64, reserve bool) error {
 		WithHint("delete keys or forget finished jobs, or give the host a larger quota")
 }
 
-// considerShedding drops past versions when the state comes near its quota.
-// It runs between rounds: what is shed is no write.
+// considerShedding drops past versions when the state comes near its quota:
+// what is shed is no write.
 func (e *Engine) considerShedding() {
-	if e.head.bytes > e.cfg.Quota-e.cfg.Quota*quotaReserve/100 && len(e.rounds) == 0 {
-		e.head.shed(e.cfg.Quota * shedTo / 100)
+	e.bare = min(e.bare, e.head.bytes)
+	if e.head.bytes > e.cfg.Quota-e.cfg.Quota*quotaReserve/100 && e.makeRoom() && len(e.rounds) == 0 {
 		e.view.Store(e.snapshot())
 	}
+}
+
+// makeRoom sheds past versions and tells whether there were any. It does not
+// look for them again until the state has grown: looking walks over all keys.
+func (e *Engine) makeRoom() bool {
+	before, limit := e.head.bytes, e.cfg.Quota*shedTo/100
+	if before <= limit || before-e.bare < e.cfg.Quota*shedAgain/100 {
+		return false
+	}
+	e.head.shed(limit)
+	e.bare = e.head.bytes
+	return e.bare < before
 }
 
 // shed drops past versions, bucket by bucket, until the state has at most

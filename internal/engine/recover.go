@@ -26,9 +26,25 @@ func (e *Engine) recover(ctx context.Context) error {
 		return err
 	}
 	if last < e.seq {
-		return e.reincarnate(ctx, last)
+		return e.reincarnate(ctx, last, e.head.revision)
 	}
-	return nil // takeEpoch folds the tail
+	return e.compareShown(ctx) // takeEpoch folds the tail
+}
+
+// compareShown looks whether the views have shown what the log has lost
+// (TestIncarnationByView).
+func (e *Engine) compareShown(ctx context.Context) error {
+	if e.cfg.Shown == nil || e.cfg.Checkpoints == nil {
+		return nil
+	}
+	if _, err := e.foldRest(ctx, nil); err != nil {
+		return err
+	}
+	shown, err := e.cfg.Shown(ctx)
+	if err != nil || shown <= e.head.revision {
+		return err
+	}
+	return e.reincarnate(ctx, e.seq, shown)
 }
 
 // restoreCheckpoint loads the newest checkpoint that can be read, if any.
@@ -59,11 +75,12 @@ func (e *Engine) restoreCheckpoint(ctx context.Context) error {
 
 // reincarnate goes on after records were lost, which only a store that was
 // not synced does: readers are told by the incarnation that revisions they
-// have seen may never have been.
-func (e *Engine) reincarnate(ctx context.Context, last uint64) error {
-	e.cfg.Logger.Error("the log lost records that a checkpoint has seen: a new incarnation begins", "checkpoint", e.seq, "log", last)
+// have seen may never have been. last is where the log ends, seen the highest
+// revision that is known to have been.
+func (e *Engine) reincarnate(ctx context.Context, last, seen uint64) error {
+	e.cfg.Logger.Error("the log lost records: a new incarnation begins", "known", e.seq, "log", last, "revision", seen)
 	e.incarn++
-	e.head.revision += revisionJump
+	e.head.revision = seen + revisionJump
 	e.recent.from = e.head.revision + 1
 	e.seq, e.last = last, 0
 	if last > 0 {

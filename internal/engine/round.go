@@ -85,6 +85,9 @@ func (e *Engine) transact(user string, clock uint64, reserve bool, run func(*Tx)
 		}
 		tx := &Tx{s: e.head, user: user, clock: clock, now: rd.time, wall: rd.wall}
 		body, err := e.attempt(tx, reserve, run)
+		if bus.CodeOf(err) == bus.CodeFull && e.makeRoom() {
+			continue
+		}
 		if err != nil || len(tx.changes) == 0 {
 			return body, err
 		}
@@ -144,6 +147,7 @@ func (e *Engine) join(rd *round, tx *Tx, answer []byte, r *request) (bool, error
 		return false, nil
 	}
 	rd.count++
+	e.head.bury(tx.changes)
 	rd.changes = append(rd.changes, tx.changes...)
 	e.recent.add(tx.changes)
 	if id != nil {

@@ -122,6 +122,7 @@ func (e *Engine) settle(cause error) {
 	if e.flying {
 		e.unwind(e.rounds) // below our epoch record and not found: dead
 	}
+	e.leases.extend(e.engineTime())
 }
 
 // doubt tells the host that the log does not answer as it should.
@@ -156,6 +157,9 @@ func (e *Engine) fold(seq uint64, data []byte, each func(*header)) error {
 	if errors.Is(err, errStored) {
 		return nil
 	}
+	if err == nil {
+		e.head.tidy()
+	}
 	return err
 }
 
@@ -182,7 +186,7 @@ func (e *Engine) foldHeader(seq uint64, h *header, size int) error {
 	}
 	e.seq, e.last, e.epoch, e.incarn = seq, h.ID, h.Epoch, h.Incarnation
 	if e.view.Load() == nil {
-		e.time0, e.start, e.now, e.wall = h.Time, time.Now(), h.Time, h.Wall
+		e.time0, e.start, e.now, e.wall = max(e.time0, h.Time), time.Now(), h.Time, h.Wall
 	}
 	return nil
 }
@@ -200,10 +204,10 @@ func (e *Engine) foldTxn(t *txnRecord) error {
 		tx.write(t.effects[i].change())
 	}
 	tx.commit()
+	e.head.bury(tx.changes)
 	e.recent.add(tx.changes)
 	if len(t.request) == len(requestID{}) {
 		e.once.add(answered{id: requestID(t.request), revision: t.revision, time: e.now, answer: t.answer})
 	}
-	e.head.tidy()
 	return nil
 }

@@ -1,7 +1,8 @@
 package engine
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 
 	"github.com/lwjbus/lwjbus/bus"
 )
@@ -111,7 +112,6 @@ func (s *state) write(c *bus.Change) undo {
 	default:
 		k.live.Delete(c.Key)
 		k.dead.Set(c.Key, next)
-		s.graves = append(s.graves, grave{c.Bucket, c.Key, c.Revision})
 	}
 	u.bytes += s.bytes
 	return u
@@ -154,29 +154,71 @@ func (s *state) forget(sl *slot) {
 	sl.versions(func(c *bus.Change) { s.bytes -= changeSize(c) })
 }
 
-// tidy collects the oldest tombstones beyond the bound. It is called between
-// transactions, so that a rollback never has to bring one back.
-func (s *state) tidy() {
-	for len(s.graves) > MaxTombstones {
-		s.collect(s.graves[0])
-		s.graves = s.graves[1:]
+// bury remembers which of the changes of a transaction left tombstones. It is
+// called when nothing can undo the transaction any more.
+func (s *state) bury(changes []*bus.Change) {
+	for _, c := range changes {
+		if c.Op == bus.OpDelete && !s.bucket(c.Bucket).Transient {
+			s.graves = append(s.graves, grave{c.Bucket, c.Key, c.Revision})
+		}
 	}
 }
 
-// collect drops a deleted key whole, if it is still the one that was buried.
-func (s *state) collect(g grave) {
-	k := s.touch(g.bucket)
-	sl, ok := k.dead.Get(g.key)
-	if !ok || sl.cur.Revision != g.revision {
+// tidy collects the oldest tombstones beyond the bound. It is called at the
+// end of each record, here and when the log is folded, so that both collect the
+// same (TestCollectIsReplayed).
+func (s *state) tidy() {
+	if len(s.graves) <= MaxTombstones {
 		return
+	}
+	for n := s.tombstones(); n > MaxTombstones; s.graves = s.graves[1:] {
+		if s.collect(s.graves[0]) {
+			n--
+		}
+	}
+	if len(s.graves) > 2*MaxTombstones {
+		s.graves = s.occupied()
+	}
+}
+
+func (s *state) tombstones() (n int) {
+	s.buckets.Scan(func(_ string, k *keys) bool { n += k.dead.Len(); return true })
+	return n
+}
+
+// occupied is the graves of keys that are still deleted.
+func (s *state) occupied() (out []grave) {
+	for _, g := range s.graves {
+		if k, ok := s.buckets.Get(g.bucket); ok && k.buried(g) != nil {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// buried returns the slot of the key in a grave; nil if the key has been
+// written since.
+func (k *keys) buried(g grave) *slot {
+	if sl, ok := k.dead.Get(g.key); ok && sl.cur.Revision == g.revision {
+		return sl
+	}
+	return nil
+}
+
+// collect drops a deleted key whole, if it is still the one that was buried.
+func (s *state) collect(g grave) bool {
+	k := s.touch(g.bucket)
+	sl := k.buried(g)
+	if sl == nil {
+		return false
 	}
 	k.dead.Delete(g.key)
 	k.floor = max(k.floor, g.revision)
 	s.forget(sl)
+	return true
 }
 
-// take undoes one write. A tombstone's grave stays: it is empty, and nothing
-// is found in it when its turn comes.
+// take undoes one write.
 func (s *state) take(u undo) {
 	k := s.touch(u.bucket)
 	restore(&k.live, u.key, u.live)
@@ -202,14 +244,21 @@ func (s *state) load(sl *slot) {
 		k.live.Set(sl.cur.Key, sl)
 	} else {
 		k.dead.Set(sl.cur.Key, sl)
-		s.graves = append(s.graves, grave{sl.cur.Bucket, sl.cur.Key, sl.cur.Revision})
 	}
 	sl.versions(func(c *bus.Change) { s.bytes += changeSize(c) })
 }
 
-// loaded ends a load: what depends on the order of all slots is put right.
+// loaded ends a load: the tombstones are buried in the order of their deletes.
 func (s *state) loaded() {
-	sort.Slice(s.graves, func(i, j int) bool { return s.graves[i].revision < s.graves[j].revision })
+	var dead []*bus.Change
+	s.buckets.Scan(func(_ string, k *keys) bool {
+		k.dead.Scan(func(_ string, sl *slot) bool { dead = append(dead, sl.cur); return true })
+		return true
+	})
+	slices.SortFunc(dead, func(a, b *bus.Change) int {
+		return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.Part, b.Part))
+	})
+	s.bury(dead)
 }
 
 func changeSize(c *bus.Change) int64 {

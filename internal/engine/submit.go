@@ -136,7 +136,10 @@ func (e *Engine) runRead(ctx context.Context, user string, r *Read, req *bus.Req
 	if n := e.cfg.Log.MaxRecord(); len(body) > n {
 		return e.refusal(bus.NewError(bus.CodeTooLarge, "the answer has %d bytes; at most %d fit in a message", len(body), n).WithHint("ask for less at a time"))
 	}
-	s := e.Snapshot()
+	s := v.Snapshot
+	if r.Waits {
+		s = e.Snapshot() // it may have read a newer one than it began with
+	}
 	return &bus.Response{Revision: s.revision, Incarnation: s.Incarnation, Epoch: s.Epoch, Clock: req.Clock, Body: body}
 }
 

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -270,4 +271,127 @@ func batchOfJobs(ctx context.Context, c *bus.Conn, n int) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkMonitors: 1,000 followers of one bucket's feed, each on a plain
+// subscription, against 1,000 plain subscriptions of the same messages: events
+// handed on per second, all together, and bytes a follower costs the process.
+func BenchmarkMonitors(b *testing.B) {
+	const monitors = 1000
+	for _, kind := range []string{"plain", "watch"} {
+		b.Run(kind, func(b *testing.B) {
+			bed := natstest.New(b)
+			bed.Unchecked()
+			kv := benchBucket(b, bed.Direct())
+			var got atomic.Int64
+			var stop []func()
+			before := heap()
+			conns := []*bus.Conn{bed.Conn(), bed.Conn(), bed.Conn(), bed.Conn()}
+			for i := range monitors {
+				stop = append(stop, follow(b, conns[i%len(conns)], kind, &got))
+			}
+			cost := heap() - before
+			value := make([]byte, benchValue)
+			b.ResetTimer()
+			const batch = 512
+			for i := range b.N {
+				var kvs []kvbucket.KV
+				for j := range batch {
+					kvs = append(kvs, kvbucket.KV{Key: fmt.Sprint("k", i%16, ".", j), Value: value})
+				}
+				if _, err := kv.PutAll(context.Background(), kvs); err != nil {
+					b.Fatal(err)
+				}
+				for want := int64(i+1) * batch * monitors; got.Load() < want; {
+					runtime.Gosched() // a plain subscriber that is outrun loses messages for good
+				}
+			}
+			b.ReportMetric(float64(got.Load())/b.Elapsed().Seconds(), "events/s")
+			b.ReportMetric(float64(cost)/monitors, "heap-B/monitor")
+			for _, f := range stop {
+				f()
+			}
+		})
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
+}
+
+// follow counts the events of bucket kv, as plain messages of its feed or
+// through a watch.
+func follow(b *testing.B, c *bus.Conn, kind string, got *atomic.Int64) (stop func()) {
+	b.Helper()
+	if kind == "plain" {
+		sub, err := c.NATS().Subscribe(c.Names().Feed("kv"), func(m *nats.Msg) {
+			var f bus.Feed
+			if bus.Unmarshal(m.Data, &f) == nil {
+				got.Add(int64(len(f.Changes)))
+			}
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := c.NATS().Flush(); err != nil {
+			b.Fatal(err)
+		}
+		return func() { _ = sub.Unsubscribe() }
+	}
+	w, err := benchBucket(b, c).Watch(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ev, err := w.Next(context.Background()); err == nil; ev, err = w.Next(context.Background()) {
+			if !ev.CaughtUp {
+				got.Add(1)
+			}
+		}
+	})
+	return func() { w.Close(); wg.Wait() }
+}
+
+// BenchmarkRecovery: from the start of a host on a store of 1,000,000 keys to
+// its first answer.
+func BenchmarkRecovery(b *testing.B) {
+	const keys, batch = 1_000_000, 512
+	bed := natstest.New(b, func(c *host.Config) { c.Durability = "fast" })
+	bed.Unchecked()
+	kv := benchBucket(b, bed.Direct())
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range 8 {
+		wg.Go(func() {
+			for at := next.Add(batch) - batch; at < keys; at = next.Add(batch) - batch {
+				var kvs []kvbucket.KV
+				for i := at; i < at+batch; i++ {
+					kvs = append(kvs, kvbucket.KV{Key: fmt.Sprintf("key-%07d", i), Value: make([]byte, 64)})
+				}
+				if _, err := kv.PutAll(context.Background(), kvs); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	before := heap()
+	bed.Stop()
+	b.ResetTimer()
+	for range b.N {
+		bed.Start()
+		if _, err := benchBucket(b, bed.Direct()).Get(context.Background(), "key-0000001"); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		b.ReportMetric(float64(before)/(1<<20), "heap-MiB")
+		bed.Stop()
+		b.StartTimer()
+	}
+	bed.Start()
 }

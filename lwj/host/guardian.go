@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/lwjbus/lwjbus/bus"
+	"github.com/lwjbus/lwjbus/internal/engine"
 )
 
 // doubtsToRestart is how many doubtful writes in a row make the guardian
@@ -22,8 +23,9 @@ type guardian struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu   sync.Mutex
-	full *bus.Error
+	mu     sync.Mutex
+	engine *engine.Engine // nil before start
+	full   *bus.Error
 }
 
 func newGuardian(h *Host) *guardian {
@@ -32,11 +34,12 @@ func newGuardian(h *Host) *guardian {
 	return g
 }
 
-// start begins to act; close ends it and waits.
-func (g *guardian) start() {
+// start begins to act for an engine; close ends it and waits.
+func (g *guardian) start(e *engine.Engine) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.h.engine.Refuse(g.full)
+	g.engine = e
+	e.Refuse(g.full)
 	g.wg.Go(g.run)
 }
 
@@ -61,8 +64,8 @@ func (g *guardian) disk(full error) {
 	if full != nil {
 		g.full = bus.NewError(bus.CodeFull, "%v", full).WithHint("free some space; reads go on meanwhile")
 	}
-	if g.h.engine != nil {
-		g.h.engine.Refuse(g.full)
+	if g.engine != nil {
+		g.engine.Refuse(g.full)
 	}
 	if full == nil {
 		select {

@@ -136,17 +136,30 @@ func (h *Host) openEngine(ctx context.Context) error {
 		return err
 	}
 	h.output = lwj.NewOutputStore(js, bus.Names{Namespace: h.cfg.Namespace})
+	shown, err := h.shown()
+	if err != nil {
+		return err
+	}
 	h.engine, err = engine.Open(ctx, engine.Config{
 		Namespace: h.cfg.Namespace, Log: h.streamLog, Checkpoints: h.checkpoints,
 		Projector: engine.ProjectInto(h.view, h.store, 1, h.cfg.Logger), Publish: engine.NewEvents(h.core, h.cfg.Logger),
-		StoreID: id[:], Quota: h.cfg.Quota,
+		StoreID: id[:], Quota: h.cfg.Quota, Shown: shown,
 		Layers:  []engine.Layer{kvbucket.Layer(), lwj.Layer(), h.output.Layer(), h.layer()},
 		OnDoubt: h.guard.doubt, Logger: h.cfg.Logger,
 	})
 	if err == nil {
-		h.guard.start()
+		h.guard.start(h.engine)
 	}
 	return err
+}
+
+// shown is what the views have shown, where the log may have lost its end.
+func (h *Host) shown() (func(context.Context) (uint64, error), error) {
+	if h.cfg.Durability != embedded.Fast {
+		return nil, nil
+	}
+	streams, err := h.streams()
+	return func(ctx context.Context) (uint64, error) { return streams.Shown(ctx, h.view, h.store) }, err
 }
 
 // publish tells other processes where the host is.

@@ -51,10 +51,7 @@ func Join(ctx context.Context, cfg Config) (*Session, error) {
 	}
 	s := &Session{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if err := s.enter(ctx); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	if s.conn, err = bus.DialLocal(ctx, cfg.Dir, cfg.Conn); err != nil {
+	if err := s.join(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.adopt()
@@ -62,6 +59,23 @@ func Join(ctx context.Context, cfg Config) (*Session, error) {
 		s.wg.Go(s.stand)
 	}
 	return s, nil
+}
+
+// join becomes the host or connects to it. A host that leaves in between is
+// followed by another, which may be this process.
+func (s *Session) join(ctx context.Context) error {
+	for {
+		if err := s.enter(ctx); err != nil {
+			return err
+		}
+		wait, cancel := context.WithTimeout(ctx, joinPauseMax)
+		conn, err := bus.DialLocal(wait, s.cfg.Dir, s.cfg.Conn)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, fs.ErrNotExist) {
+			s.conn = conn
+			return err
+		}
+	}
 }
 
 // enter becomes the host, or returns when there is one.
@@ -123,12 +137,15 @@ func (s *Session) stand() {
 			}
 			continue
 		}
+		s.takeOver() // the host may have left before lost was there
+		if s.Hosting() {
+			continue
+		}
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-lost:
 		}
-		s.takeOver()
 	}
 }
 
