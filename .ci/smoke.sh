@@ -63,7 +63,7 @@ refused() {
 }
 
 # job : the number that `lwj run` told or `lwj submit` printed last.
-job() { cat "$out" "$err" | grep -oE '^(job )?[0-9]+$' | grep -oE '[0-9]+' | tail -n 1; }
+job() { grep -hoE '^(job )?[0-9]+$' "$out" "$err" | grep -oE '[0-9]+' | tail -n 1; }
 
 # ready, free : a host answers; nobody holds the data directory. within waits for one of them.
 ready() { lwj --host never --request-timeout 1s kv revision </dev/null >"$out" 2>"$err"; }
