@@ -54,7 +54,7 @@ func TestK26(t *testing.T) {
 				b := openBucket(t, h.network(t), "test")
 				b.put("a", "1")
 				appliedOnce(t, b, write)
-				same(t, true, appends.Load() > 3)
+				same(t, true, appends.Load() >= 3) // a write that is found is answered before the new epoch is appended
 			})
 		}
 	}

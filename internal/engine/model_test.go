@@ -169,6 +169,43 @@ func TestReplayOfEverything(t *testing.T) {
 	}
 }
 
+// TestReplayOfLargeTransaction: what fits in a record can be read back, also
+// behind a page of small changes.
+func TestReplayOfLargeTransaction(t *testing.T) {
+	t.Parallel()
+	type ask struct{ From uint64 }
+	b := newBed(t, func(c *engine.Config) {
+		c.Layers = append(c.Layers, engine.Layer{Name: "replay", Reads: []engine.Read{
+			engine.ReadOf("replay", nil, func(v *engine.View, in *ask) (any, error) {
+				return v.Replay(engine.Replay{Bucket: "b", From: in.From})
+			}),
+		}})
+	})
+	for i := range 100 {
+		b.must("put", kvReq{Key: fmt.Sprint("small", i), Value: strings.Repeat("x", 19_000)})
+	}
+	large := kvReq{Key: "large", Value: strings.Repeat("x", 1<<10)}
+	for i := range 7500 {
+		large.More = append(large.More, fmt.Sprint("large", i))
+	}
+	b.must("put", large)
+	got := 0
+	for from := uint64(1); from != 0; {
+		res := b.ask("replay", ask{From: from})
+		if res.Error != nil {
+			t.Fatal(res.Error)
+		}
+		var p bus.Page
+		if err := bus.Unmarshal(res.Body, &p); err != nil {
+			t.Fatal(err)
+		}
+		got, from = got+len(p.Changes), p.Next
+	}
+	if want := 100 + 1 + len(large.More); got != want {
+		t.Fatalf("want %d changes, got %d", want, got)
+	}
+}
+
 func pageThrough(t *testing.T, b *bed, from uint64, start bool) (n int) {
 	last, part := uint64(0), uint32(0)
 	for {

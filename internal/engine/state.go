@@ -166,7 +166,7 @@ func (s *state) bury(changes []*bus.Change) {
 
 // tidy collects the oldest tombstones beyond the bound. It is called at the
 // end of each record, here and when the log is folded, so that both collect the
-// same (TestCollectIsReplayed).
+// same (TestCollect).
 func (s *state) tidy() {
 	if len(s.graves) <= MaxTombstones {
 		return

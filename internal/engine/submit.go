@@ -133,7 +133,7 @@ func (e *Engine) runRead(ctx context.Context, user string, r *Read, req *bus.Req
 	if err != nil {
 		return e.refusal(err)
 	}
-	if n := e.cfg.Log.MaxRecord(); len(body) > n {
+	if n := e.maxAnswer(); len(body) > n {
 		return e.refusal(bus.NewError(bus.CodeTooLarge, "the answer has %d bytes; at most %d fit in a message", len(body), n).WithHint("ask for less at a time"))
 	}
 	s := v.Snapshot
@@ -141,6 +141,16 @@ func (e *Engine) runRead(ctx context.Context, user string, r *Read, req *bus.Req
 		s = e.Snapshot() // it may have read a newer one than it began with
 	}
 	return &bus.Response{Revision: s.revision, Incarnation: s.Incarnation, Epoch: s.Epoch, Clock: req.Clock, Body: body}
+}
+
+// maxAnswer is the most bytes an answer may have: a page of a replay is larger
+// than the record of its last transaction (TestReplayOfLargeTransaction). The
+// server that takes the largest record takes messages of bus.MaxMessage.
+func (e *Engine) maxAnswer() int {
+	if n := e.cfg.Log.MaxRecord(); n < MaxRecordBytes {
+		return n
+	}
+	return bus.MaxMessage - RecordReserve
 }
 
 func (e *Engine) write(user string, p *Procedure, req *bus.Request, done func(*bus.Response)) {

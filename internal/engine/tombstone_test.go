@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -50,53 +49,50 @@ func (b *bed) bury(n int) {
 	}
 }
 
-// TestCollectedKeyIsCompacted: what a key held before its tombstone was
-// collected is compacted, never absent, also when the key is there again.
-func TestCollectedKeyIsCompacted(t *testing.T) {
-	t.Parallel()
-	b := newBed(t, manyLayer)
-	b.bury(engine.MaxTombstones + 1)
-	again := b.must("put", kvReq{Key: "k0", Value: "again"})
-	if _, err := b.e.Snapshot().GetAt(1, "b", "k0"); bus.CodeOf(err) != bus.CodeCompacted {
-		t.Fatalf("want compacted, got %v", err)
-	}
-	if c, err := b.e.Snapshot().GetAt(again.Revision-1, "b", "k0"); c != nil || err != nil {
-		t.Fatalf("want no key, got %v %v", c, err)
-	}
-}
-
-// TestCollectIsReplayed: the fold of the log collects the tombstones that the
-// engine collected, wherever the records are cut and whatever was rolled back.
-func TestCollectIsReplayed(t *testing.T) {
+// TestCollect: the oldest tombstones go beyond the bound; what their keys held
+// before is compacted, never absent, also when such a key is there again; and
+// the fold of the log collects the same, wherever the records are cut and
+// whatever was rolled back.
+func TestCollect(t *testing.T) {
 	t.Parallel()
 	const first, end = engine.MaxTombstones, engine.MaxTombstones + 2 // live keys
-	for name, test := range map[string]func(*bed, chan struct{}){
-		"in one round": func(b *bed, gate chan struct{}) {
-			b.together(gate, "deletes", many{From: first, To: end}, "puts", many{To: 1})
-		},
-		"rolled back": func(b *bed, _ chan struct{}) {
-			b.ask("deletes", many{From: first, To: end, Fail: true})
-			b.must("put", kvReq{Key: "x"})
-			b.ask("puts", many{To: 1})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			gate := make(chan struct{}, 1)
-			b := newBed(t, manyLayer, failing(func(data []byte) enginetest.Fault {
-				if bytes.Contains(data, []byte("gate")) {
-					<-gate // the engine stands still
-				}
-				return enginetest.None
-			}))
-			b.bury(engine.MaxTombstones)
-			b.ask("puts", many{From: first, To: end})
-			test(b, gate)
-			if _, err := b.e.CheckLog(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-		})
+	gate := make(chan struct{}, 1)
+	b := newBed(t, manyLayer, failing(func(data []byte) enginetest.Fault {
+		if bytes.Contains(data, []byte("gate")) {
+			<-gate // the engine stands still
+		}
+		return enginetest.None
+	}))
+	b.bury(engine.MaxTombstones)
+	b.ask("puts", many{From: first, To: end})
+
+	b.ask("deletes", many{From: first, To: end, Fail: true})
+	b.must("put", kvReq{Key: "x"})
+	if again := b.put("k0"); again.Previous == 0 {
+		t.Errorf("a transaction that failed collected a tombstone: %+v", again)
 	}
+	b.together(gate, "deletes", many{From: first, To: end}, "puts", many{From: 1, To: 2})
+	if c := b.e.Snapshot().Get("b", "k1"); c.Previous == 0 {
+		t.Errorf("a tombstone was collected in the middle of a record: %+v", c)
+	}
+	b.ask("puts", many{From: first + 2, To: end + 2})
+	b.ask("deletes", many{From: first + 2, To: end + 2})
+	again := b.put("k2")
+	if again.Previous != 0 {
+		t.Errorf("the oldest tombstone was not collected: %+v", again)
+	}
+	if _, err := b.e.Snapshot().GetAt(1, "b", "k2"); bus.CodeOf(err) != bus.CodeCompacted {
+		t.Errorf("want compacted, got %v", err)
+	}
+	if c, err := b.e.Snapshot().GetAt(again.Revision-1, "b", "k2"); c != nil || err != nil {
+		t.Errorf("want no key, got %v %v", c, err)
+	}
+} // the bed compares the state with the fold of the log
+
+func (b *bed) put(key string) *bus.Change {
+	b.t.Helper()
+	b.must("put", kvReq{Key: key})
+	return b.e.Snapshot().Get("b", key)
 }
 
 // together has two requests evaluated in one round.

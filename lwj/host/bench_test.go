@@ -359,7 +359,7 @@ func follow(b *testing.B, c *bus.Conn, kind string, got *atomic.Int64) (stop fun
 // BenchmarkRecovery: from the start of a host on a store of 1,000,000 keys to
 // its first answer.
 func BenchmarkRecovery(b *testing.B) {
-	const keys, batch = 200_000, 512
+	const keys, batch = 1_000_000, 512
 	bed := natstest.New(b, func(c *host.Config) { c.Durability = "fast" })
 	bed.Unchecked()
 	kv := benchBucket(b, bed.Direct())

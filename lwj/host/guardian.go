@@ -3,14 +3,19 @@ package host
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/lwjbus/lwjbus/bus"
 	"github.com/lwjbus/lwjbus/internal/engine"
 )
 
-// doubtsToRestart is how many doubtful writes in a row make the guardian
-// restart a server that says it works.
-const doubtsToRestart = 3
+const (
+	// doubtsToRestart is how many doubtful writes in a row make the guardian
+	// restart a server that says it works.
+	doubtsToRestart = 3
+	// doubtsApart is how long after another a doubt begins a new row.
+	doubtsApart = time.Minute
+)
 
 // guardian keeps the store writable: it refuses writes while the disk is full
 // and restarts the embedded server after write errors, from which the server
@@ -76,7 +81,7 @@ func (g *guardian) disk(full error) {
 }
 
 func (g *guardian) run() {
-	doubts := 0
+	doubts, last := 0, time.Now()
 	for {
 		select {
 		case <-g.ctx.Done():
@@ -86,7 +91,10 @@ func (g *guardian) run() {
 				doubts = g.restart()
 			}
 		case <-g.doubts:
-			doubts++
+			if time.Since(last) > doubtsApart {
+				doubts = 0
+			}
+			doubts, last = doubts+1, time.Now()
 			full := g.h.disk.Check() != nil
 			if !full && (doubts >= doubtsToRestart || g.h.server.Working() != nil) {
 				doubts = g.restart()
