@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/lwjbus/lwjbus/internal/engine/enginetest"
 )
 
 func TestMain(m *testing.M) {
@@ -12,5 +14,5 @@ func TestMain(m *testing.M) {
 	// A supervisor of a race build is this binary, and would sleep a second at its exit.
 	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	launcherProcess()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, enginetest.ServerLeaks()...)
 }

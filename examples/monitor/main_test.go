@@ -12,11 +12,13 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lwjbus/lwjbus/internal/engine/enginetest"
+
 	"github.com/lwjbus/lwjbus/lwj"
 	"github.com/lwjbus/lwjbus/lwj/host"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, enginetest.ServerLeaks()...) }
 
 // join makes the test a host of its own.
 func join(t *testing.T) (c *lwj.Client, dir string) {

@@ -8,10 +8,12 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lwjbus/lwjbus/internal/engine/enginetest"
+
 	"github.com/lwjbus/lwjbus/lwj"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, enginetest.ServerLeaks()...) }
 
 // lwjbus loses nothing and doubles nothing. What the chains miss is luck: no
 // more is wanted of them than that they count all that was made, and they do

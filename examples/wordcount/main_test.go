@@ -12,12 +12,14 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/lwjbus/lwjbus/internal/engine/enginetest"
+
 	"github.com/lwjbus/lwjbus/lwj"
 )
 
 func TestMain(m *testing.M) {
 	lwj.Init()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, enginetest.ServerLeaks()...)
 }
 
 func TestRunRefuses(t *testing.T) {

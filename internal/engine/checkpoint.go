@@ -56,6 +56,7 @@ type mark struct {
 // saver is what the loop knows of checkpoints.
 type saver struct {
 	logged int64         // bytes of log since the newest checkpoint
+	saving int64         // the same of the one that is being written
 	busy   chan struct{} // not nil while one is written; closed when it is done
 	saved  []uint64      // sequences of the two newest, oldest first
 	done   chan uint64   // the sequence of one that is sealed
@@ -121,7 +122,7 @@ func (e *Engine) ackedState() *checkpoint {
 // startCheckpoint writes one beside the loop; Close waits for it.
 func (e *Engine) startCheckpoint() {
 	cp := e.ackedState()
-	e.saver.logged, e.saver.busy = 0, make(chan struct{})
+	e.saver.saving, e.saver.logged, e.saver.busy = e.saver.logged, 0, make(chan struct{})
 	busy := e.saver.busy
 	e.wg.Go(func() {
 		defer close(busy)
@@ -139,7 +140,8 @@ func (e *Engine) startCheckpoint() {
 // sealed takes note of a new checkpoint and trims the log behind the older one.
 func (e *Engine) sealed(seq uint64) {
 	e.saver.busy = nil
-	if seq == 0 {
+	if seq == 0 { // not written: due again at once
+		e.saver.logged += e.saver.saving
 		return
 	}
 	if e.saver.saved = append(e.saver.saved, seq); len(e.saver.saved) < 2 {

@@ -118,8 +118,9 @@ type Engine struct {
 	recent  recent
 	rounds  []*round // [0] is in flight when flying; the last may still grow
 	flying  bool
-	lags    bool // the views are too far behind: nothing new is evaluated
-	settles bool // doubt is being settled: nothing is published
+	lags    bool       // the views are too far behind: nothing new is evaluated
+	full    *bus.Error // what stuck refuses writes with
+	settles bool       // doubt is being settled: nothing is published
 	acks    chan ack
 	seq     uint64 // newest folded record of the log
 	last    uint64 // its record id

@@ -52,6 +52,7 @@ func (e *Engine) restoreCheckpoint(ctx context.Context) error {
 	if e.cfg.Checkpoints == nil {
 		return nil
 	}
+	var broken error
 	for nth := range checkpoints {
 		h, err := e.loadCheckpoint(ctx, nth)
 		switch {
@@ -62,15 +63,29 @@ func (e *Engine) restoreCheckpoint(ctx context.Context) error {
 			e.saver.saved = []uint64{h.Sequence}
 			return nil
 		case errors.Is(err, ErrNoCheckpoint):
-			e.head, e.once = newState(e.Bucket), newOnce()
-			return nil
+			return e.withoutCheckpoint(ctx, broken)
 		case bus.CodeOf(err) == bus.CodeStore && nth == checkpoints-1:
 			return err
 		}
 		e.cfg.Logger.Warn("a checkpoint cannot be read; trying the one before it", "error", err)
+		broken = err
 	}
+	return e.withoutCheckpoint(ctx, broken)
+}
+
+// withoutCheckpoint begins with nothing, for the log to be folded from its
+// first record. broken is why there is no checkpoint although one was written:
+// then a log without records is a loss, not a beginning.
+func (e *Engine) withoutCheckpoint(ctx context.Context, broken error) error {
 	e.head, e.once = newState(e.Bucket), newOnce()
-	return nil
+	if broken == nil {
+		return nil
+	}
+	last, err := e.cfg.Log.Last(ctx)
+	if err == nil && last == 0 {
+		err = bus.NewError(bus.CodeStore, "the log is empty and the checkpoint beside it cannot be read: %v", broken).WithHint("restore a backup, or use another data directory")
+	}
+	return err
 }
 
 // reincarnate goes on after records were lost, which only a store that was

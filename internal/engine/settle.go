@@ -28,6 +28,7 @@ var errDeposed = bus.NewError(bus.CodeNotActive, "another engine took over the l
 func (e *Engine) takeEpoch(ctx context.Context) error {
 	e.settles = true
 	defer func() { e.settles = false }()
+	defer e.unstuck()
 	tries := map[uint64]bool{} // ids of the epoch records that were sent
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = settlePauseMin, settlePauseMax
@@ -42,12 +43,42 @@ func (e *Engine) takeEpoch(ctx context.Context) error {
 		if err == nil || isFatal(err) {
 			return err
 		}
-		e.doubt(err)
+		e.stuck(ctx, err)
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("settle the log: %w: %w", context.Cause(ctx), err)
 		case <-time.After(pause.NextBackOff()):
 		}
+	}
+}
+
+// stuck is called after a try that settled nothing. A definite refusal is no
+// fault of the server's: the store is full, so records that no recovery needs
+// are dropped, and writes fail with that reason until there is room.
+func (e *Engine) stuck(ctx context.Context, err error) {
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		e.doubt(err)
+		return
+	}
+	full := bus.NewError(bus.CodeFull, "the log takes no record: %v", refused).WithHint("free space in the store")
+	if e.refuse.CompareAndSwap(nil, full) {
+		e.full = full
+		e.cfg.Logger.Error("the log takes no record", "error", err)
+	}
+	if len(e.saver.saved) == 0 {
+		return
+	}
+	if err := e.cfg.Log.Trim(ctx, e.saver.saved[0]); err != nil && ctx.Err() == nil {
+		e.cfg.Logger.Warn("the log was not trimmed", "error", err)
+	}
+}
+
+// unstuck takes back what stuck said.
+func (e *Engine) unstuck() {
+	if e.full != nil {
+		e.refuse.CompareAndSwap(e.full, nil)
+		e.full = nil
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/lwjbus/lwjbus/internal/engine/enginetest"
 )
 
 var (
@@ -17,5 +19,5 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == helperMark {
 		os.Exit(help(os.Args[2], os.Args[3:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, enginetest.ServerLeaks()...)
 }

@@ -179,6 +179,15 @@ func (m *MemCheckpoints) Load(_ context.Context, nth int, read func([]byte) erro
 	return read(data)
 }
 
+// Spoil cuts every kept checkpoint short.
+func (m *MemCheckpoints) Spoil() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.saved {
+		m.saved[i] = m.saved[i][:len(m.saved[i])/2]
+	}
+}
+
 // Count is how many checkpoints are kept.
 func (m *MemCheckpoints) Count() int {
 	m.mu.Lock()
