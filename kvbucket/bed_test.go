@@ -88,7 +88,7 @@ func (b *bed) start(t *testing.T) {
 	kept := engine.Layer{Name: "kept", Buckets: []engine.Bucket{{Name: bucketOfKept, ReadOnly: true}}}
 	e, err := engine.Open(t.Context(), engine.Config{
 		Log: b.log, StoreID: make([]byte, 16), Layers: []engine.Layer{two, lwj, kept, kvbucket.Layer(two, kept)},
-		Publish: engine.NewEvents(b.server, slog.New(slog.DiscardHandler)), Logger: slog.New(slog.DiscardHandler),
+		Publish: engine.NewEvents(b.server, nil, slog.New(slog.DiscardHandler)), Logger: slog.New(slog.DiscardHandler),
 	})
 	check(t, err)
 	b.engine.Store(e)

@@ -62,7 +62,7 @@ func (h *testHost) open() {
 	h.t.Helper()
 	cfg := engine.Config{Log: h.log, StoreID: []byte("0123456789abcdef"), Layers: []engine.Layer{Layer(h.hooks...), claimLayer(h.hooks)}, Logger: slog.New(slog.DiscardHandler)}
 	if h.nc != nil {
-		cfg.Publish = engine.NewEvents(h.nc, cfg.Logger)
+		cfg.Publish = engine.NewEvents(h.nc, nil, cfg.Logger)
 		h.store = NewOutputStore(openOutput(h.t, h.nc), bus.Names{Namespace: bus.DefaultNamespace})
 		cfg.Layers = append(cfg.Layers, h.store.Layer())
 	}

@@ -279,3 +279,30 @@ func BenchmarkRequest(b *testing.B) {
 		})
 	}
 }
+
+// TestWanted: a client's subscription counts from its flush on, and no other
+// subject is wanted.
+func TestWanted(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	client := localClient(t, s)
+	if s.Wanted("lwj.state.7") {
+		t.Error("nobody subscribes yet")
+	}
+	sub, err := client.SubscribeSync("lwj.state.*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Wanted("lwj.state.7") || s.Wanted("lwj.event.7") {
+		t.Error("want the subscribed subject wanted, and no other")
+	}
+	if err := sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Flush(); err != nil || s.Wanted("lwj.state.7") {
+		t.Errorf("want it unwanted after the unsubscribe (%v)", err)
+	}
+}

@@ -247,3 +247,15 @@ func (s *Server) address() string {
 	defer s.mu.Unlock()
 	return net.JoinHostPort(loopback, strconv.Itoa(s.port))
 }
+
+// Wanted reports whether anybody subscribes to a subject in the account of the
+// host, clients of other accounts that import it included. While it cannot be
+// asked the answer is yes.
+func (s *Server) Wanted(subject string) bool {
+	ns, err := s.running()
+	if err != nil {
+		return true
+	}
+	a, err := ns.LookupAccount(accountCore)
+	return err != nil || a.Interest(subject) > 0
+}

@@ -106,7 +106,7 @@ func benchEngine(b *testing.B, connect func() *nats.Conn) *engine.Engine {
 	}
 	e, err := engine.Open(context.Background(), engine.Config{
 		Log: l, StoreID: storeID, Layers: []engine.Layer{testLayer()}, Logger: slog.New(slog.DiscardHandler),
-		Publish: engine.NewEvents(connect(), slog.New(slog.DiscardHandler)),
+		Publish: engine.NewEvents(connect(), nil, slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -13,6 +13,7 @@ import (
 // bucket and round, and one single event per change.
 type Events struct {
 	nc     *nats.Conn
+	wanted func(subject string) bool // nil: every single event is sent
 	e      *Engine
 	last   map[string]uint64 // per bucket: revision of its last feed message
 	start  uint64            // stands for that before the first
@@ -20,8 +21,12 @@ type Events struct {
 }
 
 // NewEvents publishes over nc. Set it as Config.Publish; the engine binds it.
-func NewEvents(nc *nats.Conn, logger *slog.Logger) *Events {
-	return &Events{nc: nc, last: map[string]uint64{}, logger: logger}
+// wanted tells whether anybody subscribes to a subject, where the server is at
+// hand to be asked: single events that nobody hears are not made. Nil: all are
+// sent. A subscription counts as soon as the server has it, which a subscriber
+// makes sure of before it reads the past.
+func NewEvents(nc *nats.Conn, wanted func(subject string) bool, logger *slog.Logger) *Events {
+	return &Events{nc: nc, wanted: wanted, last: map[string]uint64{}, logger: logger}
 }
 
 func (p *Events) bind(e *Engine) { p.e, p.start = e, e.head.revision }
@@ -38,10 +43,9 @@ func (p *Events) Publish(r *Round) {
 	for bucket, changes := range byBucket {
 		p.send(r, bucket, changes)
 	}
-	epoch, incarnation := strconv.FormatUint(r.Epoch, 10), strconv.FormatUint(r.Incarnation, 10)
 	for _, changes := range byBucket {
 		for _, c := range changes {
-			p.single(c, epoch, incarnation)
+			p.single(r, c)
 		}
 	}
 }
@@ -69,19 +73,16 @@ func (p *Events) send(r *Round, bucket string, changes []*bus.Change) {
 
 // single sends the event of one change. Its key stands in a header where the
 // layer names the subject.
-func (p *Events) single(c *bus.Change, epoch, incarnation string) {
-	extra := []string{bus.HeaderEpoch, epoch, bus.HeaderIncarnation, incarnation}
-	subject := ""
+func (p *Events) single(r *Round, c *bus.Change) {
+	subject, key := p.e.names.Key(c.Bucket, c.Key), ""
 	if f := p.e.subject[c.Bucket]; f != nil {
-		subject = f(p.e.names, c)
-		extra = append(extra, bus.HeaderKey, bus.EscapeKey(c.Key))
-	} else {
-		subject = p.e.names.Key(c.Bucket, c.Key)
+		subject, key = f(p.e.names, c), bus.EscapeKey(c.Key)
 	}
-	if subject == "" {
+	if subject == "" || p.wanted != nil && !p.wanted(subject) {
 		return
 	}
-	if err := p.nc.PublishMsg(&nats.Msg{Subject: subject, Header: c.Header(extra...), Data: c.Value}); err != nil {
+	header := c.Header(bus.HeaderEpoch, strconv.FormatUint(r.Epoch, 10), bus.HeaderIncarnation, strconv.FormatUint(r.Incarnation, 10), bus.HeaderKey, key)
+	if err := p.nc.PublishMsg(&nats.Msg{Subject: subject, Header: header, Data: c.Value}); err != nil {
 		p.logger.Debug("an event was not sent", "subject", subject, "error", err)
 	}
 }

@@ -395,3 +395,22 @@ func BenchmarkRecovery(b *testing.B) {
 	}
 	bed.Start()
 }
+
+// BenchmarkGet: a linearizable read of one key by one caller.
+func BenchmarkGet(b *testing.B) {
+	for _, over := range []string{"direct", "api"} {
+		b.Run(over, func(b *testing.B) {
+			bed := natstest.New(b)
+			bed.Unchecked()
+			c := bed.Direct()
+			if over == "api" {
+				c = bed.Conn()
+			}
+			kv := benchBucket(b, c)
+			if _, err := kv.Put(context.Background(), "k", []byte("v")); err != nil {
+				b.Fatal(err)
+			}
+			spread(b, 1, func(int) error { _, err := kv.Get(context.Background(), "k"); return err })
+		})
+	}
+}

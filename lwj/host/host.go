@@ -142,7 +142,7 @@ func (h *Host) openEngine(ctx context.Context) error {
 	}
 	h.engine, err = engine.Open(ctx, engine.Config{
 		Namespace: h.cfg.Namespace, Log: h.streamLog, Checkpoints: h.checkpoints,
-		Projector: engine.ProjectInto(h.view, h.store, 1, h.cfg.Logger), Publish: engine.NewEvents(h.core, h.cfg.Logger),
+		Projector: engine.ProjectInto(h.view, h.store, 1, h.cfg.Logger), Publish: engine.NewEvents(h.core, h.server.Wanted, h.cfg.Logger),
 		StoreID: id[:], Quota: h.cfg.Quota, Shown: shown,
 		Layers:  []engine.Layer{kvbucket.Layer(), lwj.Layer(), h.output.Layer(), h.layer()},
 		OnDoubt: h.guard.doubt, Logger: h.cfg.Logger,
