@@ -76,19 +76,19 @@ func (s *OutputStore) await(ctx context.Context, v *engine.View, id, state uint6
 		return false
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	changed := make(chan error, 1)
+	changed := make(chan bool, 1)
 	go func() { // ends with ctx; waited for below
 		_, err := v.Await(ctx, Bucket, stateKey(id), state)
-		changed <- err
+		changed <- err == nil
 	}()
 	select {
 	case <-news:
 		cancel()
-		<-changed
+		<-changed // it has ended
 		return true
-	case err := <-changed:
+	case is := <-changed:
 		cancel()
-		return err == nil
+		return is
 	case <-s.ctx.Done():
 		cancel()
 		<-changed

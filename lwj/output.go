@@ -2,6 +2,7 @@ package lwj
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -157,7 +158,7 @@ func (r *OutputReader) more(ctx context.Context) error {
 func (r *OutputReader) Copy(ctx context.Context, stdout, stderr io.Writer) error {
 	for {
 		chunk, err := r.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -216,7 +216,7 @@ func TestOutputEndsWithItsJob(t *testing.T) {
 		done <- err
 	}()
 	h.advance(id, 1, Complete)
-	if err := <-done; err != io.EOF {
+	if err := <-done; !errors.Is(err, io.EOF) {
 		t.Fatalf("want the end, got %v", err)
 	}
 	_, err := h.client.Output(99, OutputOptions{}).Next(testContext(t))

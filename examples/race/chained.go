@@ -146,7 +146,7 @@ func takeID(ctx context.Context, kv jetstream.KeyValue) (uint64, error) {
 // watchIDs is the first link: for each new id it installs a watch, which goes
 // on in group. It ends with the last job's.
 func (c *chain) watchIDs(ctx context.Context, group *errgroup.Group, ids jetstream.KeyWatcher) error {
-	defer ids.Stop()
+	defer func() { _ = ids.Stop() }()
 	for watched := uint64(0); watched < uint64(c.jobs); {
 		entry, err := next(ctx, ids)
 		if err != nil {
@@ -186,7 +186,7 @@ func (c *chain) watchState(ctx context.Context, group *errgroup.Group, id uint64
 
 // listen hears of the states of one job until its end.
 func (c *chain) listen(ctx context.Context, id uint64, w jetstream.KeyWatcher) error {
-	defer w.Stop()
+	defer func() { _ = w.Stop() }()
 	for {
 		entry, err := next(ctx, w)
 		if err != nil || string(entry.Value()) == end {

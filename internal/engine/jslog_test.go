@@ -154,7 +154,7 @@ func TestLogAppendRead(t *testing.T) {
 		t.Fatalf("want an empty read that ends at 5, got %d, %v", last, err)
 	}
 	stop := errors.New("stop")
-	if _, err = l.Read(t.Context(), 1, func(uint64, []byte) error { return stop }); err != stop {
+	if _, err = l.Read(t.Context(), 1, func(uint64, []byte) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("want fn's error as it is, got %v", err)
 	}
 }

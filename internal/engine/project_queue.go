@@ -99,12 +99,6 @@ func (q *projectQueue) take() (r record, ok bool) {
 	return r, true
 }
 
-func (q *projectQueue) empty() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.items) == 0
-}
-
 // newest is the sequence of the newest record that was ever added.
 func (q *projectQueue) newest() uint64 {
 	q.mu.Lock()

@@ -81,7 +81,7 @@ func newest(ctx context.Context, kv jetstream.KeyValue) (map[string]jetstream.Ke
 	if err != nil {
 		return nil, err
 	}
-	defer w.Stop()
+	defer func() { _ = w.Stop() }()
 	out := map[string]jetstream.KeyValueEntry{}
 	for {
 		select {

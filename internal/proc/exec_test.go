@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,7 +76,7 @@ func TestExecFailed(t *testing.T) {
 				spec := tc.spec
 				spec.Tasks, spec.Held = 2, held
 				g, r := start(t, spec)
-				if err := g.Release(); err != nil && err != ErrEnded {
+				if err := g.Release(); err != nil && !errors.Is(err, ErrEnded) {
 					t.Errorf("Release: %v", err)
 				}
 				awaitDone(t, g)

@@ -73,12 +73,12 @@ func executable(file string) *execError {
 // executable passed.
 func execFailure(err error, file string) *execError {
 	errno := errnoOf(err)
-	switch errno {
-	case syscall.E2BIG:
+	switch {
+	case errors.Is(errno, syscall.E2BIG):
 		return &execError{CodeNotExec, "argument list too long: command and environment exceed what the system lets a process start with"}
-	case syscall.ENOEXEC:
+	case errors.Is(errno, syscall.ENOEXEC):
 		return &execError{CodeNotExec, "exec format error (no binary of this machine, and no #! line): " + file}
-	case syscall.ENOENT:
+	case errors.Is(errno, syscall.ENOENT):
 		if executable(file) == nil {
 			return &execError{CodeNotExec, "no such file or directory (the interpreter or loader it names): " + file}
 		}

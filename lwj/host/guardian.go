@@ -22,7 +22,7 @@ const (
 // does not recover by itself.
 type guardian struct {
 	h      *Host
-	doubts chan error
+	doubts chan struct{} // the engine has logged why
 	room   chan struct{} // the disk has space again
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -34,7 +34,7 @@ type guardian struct {
 }
 
 func newGuardian(h *Host) *guardian {
-	g := &guardian{h: h, doubts: make(chan error, 1), room: make(chan struct{}, 1)}
+	g := &guardian{h: h, doubts: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	g.ctx, g.cancel = context.WithCancel(context.Background())
 	return g
 }
@@ -54,9 +54,9 @@ func (g *guardian) close() {
 }
 
 // doubt is the engine's Config.OnDoubt.
-func (g *guardian) doubt(err error) {
+func (g *guardian) doubt(error) {
 	select {
-	case g.doubts <- err:
+	case g.doubts <- struct{}{}:
 	default: // one is waiting already
 	}
 }
