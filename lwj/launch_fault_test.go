@@ -1,10 +1,15 @@
 package lwj
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/lwjbus/lwjbus/bus"
 )
@@ -33,6 +38,49 @@ func TestLauncherCutOff(t *testing.T) {
 	wantEqual(t, "state", Complete, ended(t, j).State)
 	wantPath(t, plainRun, lifes(t, m, 1)[j.ID()])
 	wantEqual(t, "output in the store", "up\ndown\n", string(read(t, h, j.ID(), OutputOptions{})))
+}
+
+// pingCutter is a connection that breaks instead of the next PING, once armed.
+type pingCutter struct {
+	net.Conn
+	armed *atomic.Bool
+}
+
+func (c pingCutter) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("PING")) && c.armed.CompareAndSwap(true, false) {
+		_ = c.Close() // as a host that is killed does
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
+}
+
+// pingCutters dials connections that one armed flag breaks.
+type pingCutters struct{ armed *atomic.Bool }
+
+func (d pingCutters) Dial(network, address string) (net.Conn, error) {
+	c, err := net.Dial(network, address)
+	return pingCutter{c, d.armed}, err
+}
+
+// The connection is lost while a launcher subscribes, as in a takeover.
+func TestLauncherOpenCutOff(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, withNATS)
+	g, armed := newGate(h), new(atomic.Bool)
+	nc, err := nats.Connect(h.nc.ConnectedUrl(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.SetCustomDialer(pingCutters{armed}))
+	must(t, err)
+	t.Cleanup(nc.Close)
+	g.nc = nc
+	c := g.conn(t, 0)
+	armed.Store(true)
+	l := launcher(t, c, LauncherConfig{Lease: MaxLease})
+	wantEqual(t, "armed still", false, armed.Load())
+	out := newPrinted()
+	j := start(t, l, sh("echo up; exec sleep 100"), RunOptions{Stdout: out})
+	out.next(t)
+	_, err = h.client.Cancel(testContext(t), 0, j.ID())
+	must(t, err)
+	wantEqual(t, "state", Cancelled, ended(t, j).State)
 }
 
 // A write whose answer is lost is made again, and counts once.

@@ -24,7 +24,9 @@ type watch struct {
 	since  uint64        // revision of the last look; run's own
 }
 
-// openWatch returns when the server has the subscription.
+// openWatch returns when the server has the subscription, or when the
+// connection was lost: the next one has it, and run looks at what came in
+// between.
 func openWatch(l *Launcher) (*watch, error) {
 	w := &watch{l: l, msgs: make(chan *nats.Msg, maxControls), again: make(chan struct{}, 1)}
 	nc := l.conn.NATS()
@@ -32,11 +34,11 @@ func openWatch(l *Launcher) (*watch, error) {
 	if w.sub, err = nc.ChanSubscribe(l.conn.Names().Ctl(l.lease.id, 0), w.msgs); err != nil {
 		return nil, bus.NewError(bus.CodeUnreachable, "subscribe to requests: %v", err)
 	}
-	if err = nc.Flush(); err != nil {
-		_ = w.sub.Unsubscribe() // the connection is gone, and it with it
+	w.status = nc.StatusChanged(nats.CONNECTED)
+	if err = nc.Flush(); err != nil && nc.IsClosed() {
+		w.close() // the subscription went with the connection
 		return nil, bus.NewError(bus.CodeUnreachable, "subscribe to requests: %v", err)
 	}
-	w.status = nc.StatusChanged(nats.CONNECTED)
 	return w, nil
 }
 

@@ -111,6 +111,9 @@ const (
 
 // prepare completes the global flags from the environment and checks them.
 func (a *app) prepare(cmd *cobra.Command) error {
+	if !cmd.Root().PersistentFlags().Changed("output") {
+		a.output = outputTable // the -o that outputOf saw is an argument, of the job's command perhaps
+	}
 	if err := a.fromEnvironment(cmd.Root().PersistentFlags()); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func (a *app) completeJobs(cmd *cobra.Command, _ []string, typed string) ([]stri
 		for i := range jobs {
 			j := &jobs[i]
 			if id := utoa(j.ID); strings.HasPrefix(id, typed) {
-				found = append(found, id+"\t"+string(j.State.State)+" "+commandLine(j.Spec.Command))
+				found = append(found, id+"\t"+string(j.State.State)+" "+printable(commandLine(j.Spec.Command)))
 			}
 		}
 		return found, err
@@ -74,7 +74,9 @@ func (k *kv) completeKeys(cmd *cobra.Command, _ []string, typed string) ([]strin
 		}
 		entries, err := b.List(ctx, kvbucket.Prefix(typed))
 		for _, e := range entries[:min(len(entries), completeMost)] {
-			found = append(found, e.Key)
+			if printable(e.Key) == e.Key { // a shell cannot type the others
+				found = append(found, e.Key)
+			}
 		}
 		return found, err
 	})

@@ -152,7 +152,7 @@ func (a *app) tell(code int, e *bus.Error) {
 	if j.Hint != "" {
 		j.Message += " (" + j.Hint + ")"
 	}
-	fmt.Fprintf(a.Err, "lwj: %s\n", j.Message)
+	fmt.Fprintf(a.Err, "lwj: %s\n", visible(j.Message))
 }
 
 // oneLine joins the lines of a message.

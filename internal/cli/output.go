@@ -146,6 +146,25 @@ func printable(s string) string {
 	return strconv.Quote(s)
 }
 
+// visible escapes what would speak to a terminal and leaves the rest as it is.
+func visible(s string) string {
+	if printable(s) == s {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		part := s[:n]
+		if n == 1 && r == utf8.RuneError || !unicode.IsPrint(r) {
+			part = strconv.Quote(part)
+			part = part[1 : len(part)-1]
+		}
+		b.WriteString(part)
+		s = s[n:]
+	}
+	return b.String()
+}
+
 // stamp is a time as JSON has it.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 

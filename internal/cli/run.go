@@ -127,9 +127,9 @@ func (a *app) ended(ctx context.Context, job *lwj.Job) error {
 	}
 	switch {
 	case result.Lost:
-		a.say("lwj: job %d is no longer ours: %s", job.ID(), oneLine(result.Detail.Error))
+		a.say("lwj: job %d is no longer ours: %s", job.ID(), visible(oneLine(result.Detail.Error)))
 	case result.Detail.Reason == lwj.ReasonExec || result.Detail.Reason == lwj.ReasonTimeout:
-		a.say("lwj: job %d failed: %s", job.ID(), failure(&result.Detail))
+		a.say("lwj: job %d failed: %s", job.ID(), visible(failure(&result.Detail)))
 	}
 	if result.ExitCode == 0 {
 		return nil

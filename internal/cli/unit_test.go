@@ -231,6 +231,17 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`no "a"`: `no "a"`, "漢 \uFFFD": "漢 \uFFFD", `no "a": ` + "\x1b[2J": `no "a": \x1b[2J`, "a\nb\xff": `a\nb\xff`, "\u202e": `\u202e`, "": "",
+	} {
+		if got := visible(text); got != want {
+			t.Errorf("%q: want %s, got %s", text, want, got)
+		}
+	}
+}
+
 func TestJobCode(t *testing.T) {
 	t.Parallel()
 	code := func(n int) *int { return &n }
