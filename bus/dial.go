@@ -47,6 +47,9 @@ func DialLocal(ctx context.Context, dir string, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := h.serves(cfg.Namespace); err != nil {
+		return nil, err
+	}
 	d := newLocalDialer(dir, h.Store)
 	key, err := h.publicKey()
 	if err != nil {

@@ -31,6 +31,7 @@ const maxHostFile = 64 << 10
 type HostFile struct {
 	Format      int    `json:"format"`              // of the data directory
 	Store       string `json:"store"`               // id of the store
+	Namespace   string `json:"namespace,omitempty"` // that the host serves
 	PID         int    `json:"pid"`                 // process of the host
 	Address     string `json:"address"`             // host:port, loopback
 	Certificate string `json:"certificate"`         // PEM: the only certificate to be believed
@@ -81,6 +82,15 @@ func readPrivate(path string) ([]byte, error) {
 			WithHint("chmod 600 %s", path)
 	}
 	return io.ReadAll(io.LimitReader(f, maxHostFile))
+}
+
+// serves refuses a host of another namespace: it answers no request of ours.
+func (h *HostFile) serves(namespace string) error {
+	if h.Namespace == "" || h.Namespace == namespace {
+		return nil
+	}
+	return NewError(CodeUnreachable, "the host of this data directory (process %d) serves namespace %s, not %s", h.PID, h.Namespace, namespace).
+		WithHint("use another --dir for another namespace")
 }
 
 func (h *HostFile) validate() error {

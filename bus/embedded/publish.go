@@ -59,6 +59,7 @@ func (s *Server) HostFile(store string) bus.HostFile {
 	return bus.HostFile{
 		Format:      Format,
 		Store:       store,
+		Namespace:   s.cfg.Namespace,
 		PID:         os.Getpid(),
 		Address:     s.address(),
 		Certificate: string(s.id.certPEM),

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,4 +103,15 @@ func TestStatus(t *testing.T) {
 			t.Errorf("got %+v", s)
 		}
 	})
+}
+
+// A session of another namespace is told at once that the directory's host
+// serves another one.
+func TestOtherNamespace(t *testing.T) {
+	t.Parallel()
+	bed := natstest.New(t)
+	_, err := host.Join(testContext(t), host.Config{Dir: bed.Dir(), Namespace: "other"})
+	if bus.CodeOf(err) != bus.CodeUnreachable || !strings.Contains(err.Error(), "serves namespace lwj") {
+		t.Fatalf("want a line that names the namespace, got %v", err)
+	}
 }
