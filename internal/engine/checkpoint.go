@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -316,7 +315,9 @@ func readAnswer(d *msgpack.Decoder, o *once) error {
 func (e *Engine) loadCheckpoint(ctx context.Context, nth int) (*checkpointHead, error) {
 	e.head, e.once = newState(e.Bucket), newOnce()
 	pr, pw := io.Pipe()
-	go func() { // ends when all pieces are handed on or the reader gave up
+	done := make(chan struct{})
+	go func() { // ends when all pieces are handed on or the reader gave up; waited for below
+		defer close(done)
 		err := e.cfg.Checkpoints.Load(ctx, nth, func(chunk []byte) error {
 			_, err := pw.Write(chunk)
 			return err
@@ -325,8 +326,9 @@ func (e *Engine) loadCheckpoint(ctx context.Context, nth int) (*checkpointHead, 
 	}()
 	h, err := readCheckpoint(pr, e.head, e.once)
 	if err == nil {
-		_, err = io.Copy(&bytes.Buffer{}, pr) // the seal counts, not what came before it
+		_, err = io.Copy(io.Discard, pr) // the seal counts, not what came before it
 	}
 	pr.CloseWithError(err)
+	<-done
 	return h, err
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Events publishes committed changes as plain messages: one feed message per
-// bucket and round, and one single event per change.
+// bucket and round, and a single event per change that somebody subscribes to.
 type Events struct {
 	nc     *nats.Conn
 	wanted func(subject string) bool // nil: every single event is sent

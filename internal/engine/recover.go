@@ -11,7 +11,7 @@ import (
 // that was seen, so that no revision of lost records is ever given again.
 const revisionJump = 1 << 20
 
-// kept checkpoints.
+// checkpoints is how many are kept, and tried from the newest on.
 const checkpoints = 2
 
 // recover makes the head from the newest sealed checkpoint and the log's tail.
