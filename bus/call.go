@@ -77,6 +77,7 @@ type call struct {
 	wait    time.Duration
 	revised *uint64
 
+	ends    time.Time // by RequestTimeout
 	req     Request
 	payload []byte // req, encoded
 	sends   int    // tries so far
@@ -112,9 +113,8 @@ func (k *call) renew() error {
 }
 
 // do tries until there is an answer that ends the call.
-func (k *call) do(parent context.Context) (*Response, error) {
-	ctx, cancel := context.WithTimeoutCause(parent, k.conn.cfg.RequestTimeout+k.wait, ErrTimeout)
-	defer cancel()
+func (k *call) do(ctx context.Context) (*Response, error) {
+	k.ends = time.Now().Add(k.conn.cfg.RequestTimeout + k.wait)
 	for {
 		res, err := k.try(ctx)
 		pause := pauseLength()
@@ -126,16 +126,32 @@ func (k *call) do(parent context.Context) (*Response, error) {
 			}
 			err = res.Error
 		}
-		if ctx.Err() == nil || k.last == nil { // the end of the call says less than what came before it
+		if k.over(ctx) == nil || k.last == nil { // the end of the call says less than what came before it
 			k.last = err
 		}
 		if final(err) {
-			return nil, k.exhausted(parent, err)
+			return nil, k.exhausted(ctx, err)
 		}
 		if err := k.pause(ctx, pause); err != nil {
-			return nil, k.exhausted(parent, err)
+			return nil, k.exhausted(ctx, err)
 		}
 	}
+}
+
+// over says why there is no time for another try; nil: there is.
+func (k *call) over(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !time.Now().Before(k.ends) {
+		return ErrTimeout
+	}
+	return nil
+}
+
+// patience is how long this try may take.
+func (k *call) patience() time.Duration {
+	return min(k.conn.cfg.TryTimeout+k.wait, time.Until(k.ends))
 }
 
 // judge says whether the answer asks for another try, and after which pause.
@@ -180,11 +196,11 @@ func asError(e *Error) error {
 }
 
 func (k *call) pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
+	t := time.NewTimer(min(d, time.Until(k.ends)))
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
+		return k.over(ctx)
 	case <-k.conn.done:
 		return ErrClosed
 	case <-ctx.Done():
@@ -194,8 +210,8 @@ func (k *call) pause(ctx context.Context, d time.Duration) error {
 
 // exhausted says how a call ended without an answer. why is what ended it:
 // the end of its time, or a try that cannot be repeated.
-func (k *call) exhausted(parent context.Context, why error) error {
-	if cause := context.Cause(parent); cause != nil {
+func (k *call) exhausted(ctx context.Context, why error) error {
+	if cause := context.Cause(ctx); cause != nil {
 		why = cause
 	}
 	if k.doubts > 0 && !k.read {

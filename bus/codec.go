@@ -43,10 +43,18 @@ func AppendMarshal(dst []byte, v any) ([]byte, error) {
 //
 // Errors: ErrMalformed. It never panics on any bytes (FuzzUnmarshal).
 // Safe for concurrent use.
-func Unmarshal(b []byte, v any) (err error) {
+func Unmarshal(b []byte, v any) error {
 	if reason := check(b); reason != "" {
 		return NewError(CodeMalformed, "%s", reason)
 	}
+	if e, ok := v.(envelope); ok && e.open(b) {
+		return nil
+	}
+	return decode(b, v)
+}
+
+// decode is Unmarshal of checked bytes.
+func decode(b []byte, v any) (err error) {
 	s := decoders.Get().(*decodeState)
 	s.in.Reset(b)
 	s.dec.Reset(&s.in)

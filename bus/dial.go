@@ -71,6 +71,10 @@ func DialLocal(ctx context.Context, dir string, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
+// Local reports whether DialLocal opened the connection: its host is a process
+// of this machine.
+func (c *Conn) Local() bool { return c.dialer != nil }
+
 // SetDialer makes a connection of DialLocal use d from its next attempt on:
 // for a process that has become the host itself. nil: the host file again.
 // It does nothing on other connections.

@@ -20,6 +20,8 @@ const (
 	CodeNever          Code = "never"           // what is waited for can no longer come
 	CodeTooLate        Code = "too_late"        // the state has been entered already
 	CodeNoOwner        Code = "no_owner"        // the owner is not registered
+	CodeOverflow       Code = "overflow"        // a word would leave 64 bits
+	CodeNotWord        Code = "not_word"        // the key holds no integer
 	CodeTooLarge       Code = "too_large"       // over a limit of size
 	CodeDenied         Code = "denied"          // not allowed
 	CodeCompacted      Code = "compacted"       // history that is gone; Revision says the first that works

@@ -12,7 +12,7 @@ import (
 
 // Defaults of a FollowConfig.
 const (
-	DefaultMaxEvents = 4096
+	DefaultMaxEvents = 16384
 	DefaultMaxBytes  = 64 << 20
 	DefaultCheck     = 4 * time.Second
 )
@@ -47,7 +47,7 @@ type FollowConfig struct {
 	// change up to their revision has been returned.
 	Progress bool
 
-	MaxEvents int           // changes buffered. Default: 4096.
+	MaxEvents int           // changes buffered. Default: 16384.
 	MaxBytes  int64         // bytes buffered. Default: 64 MiB.
 	Check     time.Duration // a quiet follower asks after it. Default: 4s, at most a quarter less.
 }
@@ -79,9 +79,12 @@ func (c *FollowConfig) validate(n Names) error {
 
 // Batch is what Next returns: one transaction, or a mark.
 type Batch struct {
-	Changes  []*Change // of one transaction, those that match; the changes are shared, the slice is the caller's
-	CaughtUp bool      // the mark, once: everything there was at the start has been returned
-	Revision uint64    // of the transaction; with a mark: everything up to it has been returned
+	// Changes are those of one transaction that match. They are shared, the slice
+	// is the caller's. One that is kept may keep a few others in memory, at most
+	// some KiB.
+	Changes  []*Change
+	CaughtUp bool   // the mark, once: everything there was at the start has been returned
+	Revision uint64 // of the transaction; with a mark: everything up to it has been returned
 }
 
 // Follower reads the changes of a subject: in commit order, no gap, none
@@ -212,8 +215,10 @@ func (f *Follower) decode(m *nats.Msg) (*Feed, error) {
 		return singleFeed(f.cfg.Bucket, m)
 	}
 	feed := new(Feed)
-	if err := Unmarshal(m.Data, feed); err != nil {
-		return nil, err
+	if !feed.open(m.Data) { // Unmarshal would check the bytes first, once more
+		if err := Unmarshal(m.Data, feed); err != nil {
+			return nil, err
+		}
 	}
 	if !inOrder(feed.Changes, math.MaxUint64) {
 		return nil, NewError(CodeMalformed, "a feed message that is not in commit order")

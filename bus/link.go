@@ -16,6 +16,7 @@ type link struct {
 	events chan nats.Status
 	ended  chan struct{}
 	once   sync.Once
+	lanes  lanes
 
 	mu  sync.Mutex
 	now linkState
@@ -32,7 +33,7 @@ type linkState struct {
 }
 
 func newLink(nc *nats.Conn) *link {
-	l := &link{nc: nc, ended: make(chan struct{})}
+	l := &link{nc: nc, ended: make(chan struct{}), lanes: lanes{nc: nc}}
 	l.events = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	l.now = l.now.next(nc.Status())
 	go l.run()
@@ -93,5 +94,6 @@ func (l *link) await(ctx context.Context) (linkState, error) {
 
 func (l *link) close() {
 	l.once.Do(func() { l.nc.RemoveStatusListener(l.events) })
+	l.lanes.close()
 	<-l.ended
 }

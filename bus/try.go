@@ -21,7 +21,7 @@ func (k *call) tryDirect(ctx context.Context, d Caller) (*Response, error) {
 	if k.conn.isClosed() {
 		return nil, ErrClosed
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, k.conn.cfg.TryTimeout+k.wait, ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, k.patience(), ErrTimeout)
 	defer cancel()
 	k.sends++
 	req := k.req
@@ -37,24 +37,70 @@ func (k *call) tryNetwork(ctx context.Context) (*Response, error) {
 	if l == nil {
 		return nil, NewError(CodeUnreachable, "the host in this process is gone and there is no NATS connection")
 	}
-	s, err := l.await(ctx)
+	s, err := k.connected(ctx)
 	if err != nil {
-		return nil, NewError(CodeUnreachable, "not connected to a server")
+		return nil, err
 	}
-	if s.closed || k.conn.isClosed() {
-		return nil, ErrClosed
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, k.conn.cfg.TryTimeout+k.wait, ErrTimeout)
-	defer cancel()
-	defer context.AfterFunc(s.session, cancel)()
-
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	ln, err := l.lanes.take()
+	if err != nil {
+		return nil, err
 	}
 	k.sends++
-	m, err := l.nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: k.conn.names.API(k.conn.cfg.User, k.verb), Data: k.payload})
+	m, err := k.ask(ctx, s, ln)
 	if err != nil {
+		l.lanes.drop(ln)
 		return nil, k.unanswered(s, err)
+	}
+	l.lanes.keep(ln)
+	return k.received(m)
+}
+
+// connected waits for the connection.
+func (k *call) connected(ctx context.Context) (linkState, error) {
+	s := k.conn.link.state()
+	if !s.up && !s.closed {
+		ctx, cancel := context.WithDeadline(ctx, k.ends)
+		defer cancel()
+		var err error
+		if s, err = k.conn.link.await(ctx); err != nil {
+			return s, NewError(CodeUnreachable, "not connected to a server")
+		}
+	}
+	if s.closed || k.conn.isClosed() {
+		return s, ErrClosed
+	}
+	return s, k.over(ctx)
+}
+
+// ask sends the request and waits for its answer.
+func (k *call) ask(ctx context.Context, s linkState, ln *lane) (*nats.Msg, error) {
+	c, reply := k.conn, ln.reply()
+	if err := c.link.nc.PublishRequest(c.names.API(c.cfg.User, k.verb), reply, k.payload); err != nil {
+		return nil, err
+	}
+	ln.timer.Reset(k.patience())
+	defer ln.timer.Stop()
+	for {
+		select {
+		case m := <-ln.answer:
+			if m.Subject == reply {
+				return m, nil
+			}
+		case <-ln.timer.C:
+			return nil, ErrTimeout
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-s.session.Done():
+			return nil, context.Canceled // unanswered says it better
+		}
+	}
+}
+
+// received takes up what came back: an answer, or the server's word that nobody
+// listens.
+func (k *call) received(m *nats.Msg) (*Response, error) {
+	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		return nil, NewError(CodeUnreachable, "no host answers at the server")
 	}
 	res := new(Response)
 	if err := Unmarshal(m.Data, res); err != nil {
@@ -67,8 +113,6 @@ func (k *call) tryNetwork(ctx context.Context) (*Response, error) {
 // unanswered counts the doubt that a try without an answer leaves.
 func (k *call) unanswered(s linkState, err error) error {
 	switch {
-	case errors.Is(err, nats.ErrNoResponders):
-		return NewError(CodeUnreachable, "no host answers at the server")
 	case errors.Is(err, nats.ErrMaxPayload):
 		return NewError(CodeTooLarge, "a request of %d bytes is over the server's limit", len(k.payload))
 	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrBadSubject):
