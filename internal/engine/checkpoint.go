@@ -313,7 +313,7 @@ func readAnswer(d *msgpack.Decoder, o *once) error {
 
 // loadCheckpoint reads the nth newest checkpoint.
 func (e *Engine) loadCheckpoint(ctx context.Context, nth int) (*checkpointHead, error) {
-	e.head, e.once = newState(e.Bucket), newOnce()
+	e.head, e.once = newState(e.buckets), newOnce()
 	pr, pw := io.Pipe()
 	done := make(chan struct{})
 	go func() { // ends when all pieces are handed on or the reader gave up; waited for below

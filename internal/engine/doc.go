@@ -28,6 +28,25 @@
 // again (TestDoubt). A request that carries an id is answered once, however
 // often it is sent, also by the next engine (once.go, TestOnce).
 //
+// # Owners
+//
+// A key may be owned by a registration, under its fencing token, or by
+// something that a layer says is alive, a job. What an owner owns when it ends,
+// and nothing else, is deleted in the transaction that ends it
+// (TestOwnerEndsWithWhatItOwnsNow); more than a turn of the loop may take goes
+// in chunks, which a new engine resumes (TestEndInChunks, ending.go). A TTL is
+// a lease of its own (ttl.go, TestTTLKeyLifecycles). Leases are engine time: a
+// start gives each its full TTL again, and downtime does not count.
+//
+// # Buckets
+//
+// A bucket comes with its first key, or is declared with its history; a layer
+// declares its own in code. What is kept follows from the log and the layers
+// alone (buckets.go, TestDeclareBucket). A dropped bucket leaves the revision
+// of its drop: reads of its past are compacted (TestDropBucket). The past of a
+// transient bucket is compacted as soon as one of its keys goes
+// (TestPastOfTransient).
+//
 // # Failure
 //
 //	the log answers late, or not      requests wait; Config.OnDoubt is called
@@ -37,6 +56,7 @@
 //	the log lost records               Open begins a new incarnation, 2^20 revisions on
 //	the queue is full                  CodeOverloaded, at once
 //	the quota is reached               past versions go first, then CodeFull
+//	a transaction over MaxChanges      CodeTooLarge, at once, nothing changed
 //
 // # Concurrency
 //

@@ -103,6 +103,8 @@ type Engine struct {
 	buckets map[string]Bucket
 	subject map[string]func(bus.Names, *bus.Change) string
 	ended   []func(*Tx, string, uint64, int) bool
+	virtual []func(Reader, string) (uint64, bool)
+	timers  map[string]func(*Tx, string) error // by layer
 
 	view    atomic.Pointer[Snapshot] // what everybody may read: acknowledged
 	refuse  atomic.Pointer[bus.Error]
@@ -116,11 +118,14 @@ type Engine struct {
 	head    *state
 	once    *once
 	recent  recent
+	parking parking
 	rounds  []*round // [0] is in flight when flying; the last may still grow
 	flying  bool
-	lags    bool       // the views are too far behind: nothing new is evaluated
-	full    *bus.Error // what stuck refuses writes with
-	settles bool       // doubt is being settled: nothing is published
+	lags    bool          // the views are too far behind: nothing new is evaluated
+	full    *bus.Error    // what stuck refuses writes with
+	settles bool          // doubt is being settled: nothing is published
+	ending  bool          // owners are left to be ended
+	always  chan struct{} // closed
 	acks    chan ack
 	seq     uint64 // newest folded record of the log
 	last    uint64 // its record id
@@ -134,6 +139,7 @@ type Engine struct {
 	saver   saver
 	bare    int64 // bytes of the state after the last shedding, or less
 	scans   scanCache
+	looks   chan struct{} // MaxLooks of them
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -161,9 +167,11 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, names: bus.Names{Namespace: cfg.Namespace}, id: uuid.NewString(),
 		verbs: map[string]verb{}, buckets: map[string]Bucket{}, subject: map[string]func(bus.Names, *bus.Change) string{},
-		once: newOnce(), acks: make(chan ack, 4), failed: make(chan struct{}), start: time.Now(), incarn: 1,
+		timers: map[string]func(*Tx, string) error{}, once: newOnce(), acks: make(chan ack, 4), always: make(chan struct{}), failed: make(chan struct{}), start: time.Now(), incarn: 1,
+		looks: make(chan struct{}, MaxLooks),
 	}
-	e.head = newState(e.Bucket)
+	close(e.always)
+	e.head = newState(e.buckets)
 	e.waiters.init()
 	e.queue.init()
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -212,6 +220,12 @@ func (e *Engine) register(layers []Layer) error {
 		if l.OwnerEnded != nil {
 			e.ended = append(e.ended, l.OwnerEnded)
 		}
+		if l.Timer != nil {
+			e.timers[l.Name] = l.Timer
+		}
+		if l.Owner != nil {
+			e.virtual = append(e.virtual, l.Owner)
+		}
 	}
 	return nil
 }
@@ -252,7 +266,11 @@ func (e *Engine) Bucket(name string) Bucket {
 	if b, ok := e.buckets[name]; ok {
 		return b
 	}
-	return Bucket{Name: name, History: DefaultHistory}
+	b := Bucket{Name: name, History: DefaultHistory}
+	if s := e.view.Load(); s != nil {
+		b.History = s.history(name)
+	}
+	return b
 }
 
 // Verbs lists what the engine answers.

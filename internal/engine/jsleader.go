@@ -14,11 +14,12 @@ import (
 // replica may be behind.
 const leaderGet = "$JS.API.STREAM.MSG.GET."
 
-// storedMessage is a message of a stream without its body.
+// storedMessage is a message of a stream.
 type storedMessage struct {
 	Subject string
 	Seq     uint64
 	Header  nats.Header
+	Data    []byte
 }
 
 // whichMessage is the body of the request: a sequence or a subject.
@@ -52,6 +53,7 @@ func parseStored(data []byte) (*storedMessage, error) {
 			Subject string `json:"subject"`
 			Seq     uint64 `json:"seq"`
 			Header  []byte `json:"hdrs"`
+			Data    []byte `json:"data"`
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(data, &a); err != nil {
@@ -65,7 +67,7 @@ func parseStored(data []byte) (*storedMessage, error) {
 	case a.Message == nil:
 		return nil, fmt.Errorf("an answer without a message: %.80q", data)
 	}
-	m := &storedMessage{Subject: a.Message.Subject, Seq: a.Message.Seq, Header: nats.Header{}}
+	m := &storedMessage{Subject: a.Message.Subject, Seq: a.Message.Seq, Header: nats.Header{}, Data: a.Message.Data}
 	if len(a.Message.Header) > 0 {
 		h, err := nats.DecodeHeadersMsg(a.Message.Header)
 		if err != nil {

@@ -377,19 +377,19 @@ func TestStreamsGuards(t *testing.T) {
 	if again, err := streams.OpenLog(ctx); again != store || err != nil {
 		t.Fatalf("want %s, got %s, %v", store, again, err)
 	}
-	if _, err := streams.OpenBucket(ctx, store, "b", 5); err != nil {
+	if _, err := streams.OpenBucket(ctx, store, "b", 5, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := streams.Buckets(ctx, store); err != nil || fmt.Sprint(got) != "[b]" {
 		t.Fatalf("want [b], got %v, %v", got, err)
 	}
-	if _, err := streams.OpenBucket(ctx, "another", "b", 5); !errors.Is(err, ErrForeignStream) {
+	if _, err := streams.OpenBucket(ctx, "another", "b", 5, 0); !errors.Is(err, ErrForeignStream) {
 		t.Fatalf("want ErrForeignStream for another store, got %v", err)
 	}
 	if _, err := streams.Core.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "theirs"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := streams.OpenBucket(ctx, store, "theirs", 5); !errors.Is(err, ErrForeignStream) {
+	if _, err := streams.OpenBucket(ctx, store, "theirs", 5, 0); !errors.Is(err, ErrForeignStream) {
 		t.Fatalf("want ErrForeignStream, got %v", err)
 	}
 	if err := streams.Core.DeleteStream(ctx, streams.Names.LogStream()); err != nil {

@@ -16,6 +16,22 @@ type slot struct {
 	older []*bus.Change
 }
 
+// newest is the key's newest change; nil where there is no slot.
+func (sl *slot) newest() *bus.Change {
+	if sl == nil {
+		return nil
+	}
+	return sl.cur
+}
+
+// put is c if it leaves a key behind, else nil.
+func put(c *bus.Change) *bus.Change {
+	if c.Op == bus.OpPut {
+		return c
+	}
+	return nil
+}
+
 // versions calls fn for every kept change of the key, oldest first.
 func (sl *slot) versions(fn func(*bus.Change)) {
 	for _, c := range sl.older {
@@ -56,16 +72,20 @@ type keys struct {
 	dead  btree.Map[string, *slot]
 	floor uint64 // the newest change that was dropped whole, with its key
 	round uint64 // the round in which head made this copy
+	bytes int64  // of the kept changes
+	name  string // of the bucket, which its changes share
 }
 
 // copy returns keys that share everything with k until one of them is written.
 func (k *keys) copy(round uint64) *keys {
-	return &keys{live: *k.live.Copy(), dead: *k.dead.Copy(), floor: k.floor, round: round}
+	return &keys{live: *k.live.Copy(), dead: *k.dead.Copy(), floor: k.floor, round: round, bytes: k.bytes, name: k.name}
 }
 
 // keyspace is all buckets. The zero value is empty. Its methods only read.
 type keyspace struct {
 	buckets  btree.Map[string, *keys]
+	dynamic  btree.Map[string, declaration] // what BucketBucket says
+	owned    *ownedIndex
 	revision uint64 // of the newest transaction in it
 }
 
@@ -97,7 +117,28 @@ func (s *keyspace) Range(bucket, from string, to *string, fn func(*bus.Change) b
 	})
 }
 
-// Buckets calls fn with the name of every bucket that was ever written.
+// history is how many changes of a key are kept in a bucket of no layer.
+func (s *keyspace) history(bucket string) int {
+	if d, ok := s.dynamic.Get(bucket); ok && d.History > 0 {
+		return d.History
+	}
+	return DefaultHistory
+}
+
+// copy returns the keyspace as it is now: later writes to s do not show in it.
+func (s *keyspace) copy() keyspace {
+	return keyspace{buckets: *s.buckets.Copy(), dynamic: *s.dynamic.Copy(), owned: s.owned.Copy(), revision: s.revision}
+}
+
+// floor is the newest change of a bucket that was dropped whole, with its key.
+func (s *keyspace) floor(bucket string) uint64 {
+	if k, ok := s.buckets.Get(bucket); ok {
+		return k.floor
+	}
+	return 0
+}
+
+// Buckets calls fn with the name of every bucket that was ever written or declared.
 func (s *keyspace) Buckets(fn func(name string) bool) {
 	s.buckets.Scan(func(name string, _ *keys) bool { return fn(name) })
 }
@@ -168,9 +209,15 @@ func (s *keyspace) GetAt(rev uint64, bucket, key string) (*bus.Change, error) {
 	if !ok {
 		return nil, nil
 	}
+	return k.at(k.slot(key), rev)
+}
+
+// at returns what a key held at revision rev; a nil slot is a key of which
+// nothing is known.
+func (k *keys) at(sl *slot, rev uint64) (*bus.Change, error) {
 	var c *bus.Change
 	compacted := uint64(0)
-	if sl := k.slot(key); sl != nil {
+	if sl != nil {
 		c, compacted = sl.at(rev)
 	}
 	if c == nil && rev < k.floor { // it may have been there before it was collected
@@ -202,7 +249,8 @@ func (s *keyspace) History(bucket, key string) []*bus.Change {
 
 func (s *keyspace) checkRevision(rev uint64) error {
 	if rev > s.revision {
-		return bus.NewError(bus.CodeUsage, "revision %d has not been yet: the newest is %d", rev, s.revision).WithRevision(s.revision)
+		return bus.NewError(bus.CodeUsage, "revision %d has not been yet: the newest is %d", rev, s.revision).
+			WithRevision(s.revision).WithHint("name one that has been, or wait for it: lwj kv revision --wait %d", rev)
 	}
 	return nil
 }

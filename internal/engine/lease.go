@@ -16,20 +16,9 @@ const (
 	MinTTL     = time.Second
 	MaxTTL     = 24 * time.Hour
 	DefaultTTL = 10 * time.Second
-	// endedPerTick and settledPerEnd bound what one turn of the loop ends.
-	endedPerTick  = 4096
-	settledPerEnd = 1024
 	// endPause is how long, in engine time, an end that failed waits for its next try.
 	endPause = int64(time.Second)
 )
-
-// Registration is the value of an owner's key.
-type Registration struct {
-	_msgpack struct{} `msgpack:",as_array"`
-	TTL      int64    // milliseconds
-	Info     string   // for people: host, pid, command
-	Ending   bool     // no longer an owner: what it owns is being settled
-}
 
 // lease is the deadline of one owner. Deadlines are engine time and live in
 // memory only: renewing costs no write, and a new engine gives every lease
@@ -37,11 +26,22 @@ type Registration struct {
 type lease struct {
 	id       string
 	token    uint64
-	ttl      int64
+	ttl      int64 // 0: it has no deadline, and is not in the heap
 	deadline int64
 	ending   bool // a transaction that ends it is under way
 	over     bool // no longer an owner: what it owns is being settled
 	index    int
+}
+
+// timed tells whether the lease is in the heap.
+func (le *lease) timed() bool { return le.ttl > 0 || le.over }
+
+// left is what is left of the lease; 0 where it has none.
+func (le *lease) left(now int64) time.Duration {
+	if !le.timed() {
+		return 0
+	}
+	return time.Duration(max(0, le.deadline-now))
 }
 
 // leases is the table of all leases.
@@ -62,35 +62,54 @@ func (l *leases) restart(s *keyspace, now int64) {
 	})
 }
 
-// revealed follows registrations that were committed.
-func (l *leases) revealed(changes []*bus.Change, now int64) {
+// revealed follows registrations that were committed, and tells whether one of
+// them is ending: its settlement goes on at once.
+func (l *leases) revealed(changes []*bus.Change, now int64) (ending bool) {
 	for _, c := range changes {
 		if c.Bucket != OwnerBucket {
 			continue
 		}
 		l.mu.Lock()
 		if old := l.byID[c.Key]; old != nil {
-			heap.Remove(&l.due, old.index)
+			if old.timed() {
+				heap.Remove(&l.due, old.index)
+			}
 			delete(l.byID, c.Key)
 		}
 		if c.Op == bus.OpPut {
-			l.setLocked(c, now)
+			ending = l.setLocked(c, now) || ending
 		}
 		l.mu.Unlock()
 	}
+	return ending
 }
 
-func (l *leases) setLocked(c *bus.Change, now int64) {
-	var r Registration
-	if err := bus.Unmarshal(c.Value, &r); err != nil {
-		return // reported by Verify; an unreadable registration holds nothing
+// setLocked takes up a registration and tells whether it is ending.
+func (l *leases) setLocked(c *bus.Change, now int64) (ending bool) {
+	r, token, ok := readRegistration(c)
+	if !ok {
+		return false
 	}
-	le := &lease{id: c.Key, token: c.Created, ttl: r.TTL * int64(time.Millisecond), over: r.Ending}
+	le := &lease{id: c.Key, token: token, ttl: r.TTL * int64(time.Millisecond), over: r.Ending}
 	if le.deadline = now + le.ttl; le.over {
 		le.deadline = now
 	}
 	l.byID[le.id] = le
-	heap.Push(&l.due, le)
+	if le.timed() {
+		heap.Push(&l.due, le)
+	}
+	return le.over
+}
+
+// left is what is left of an owner's lease; 0 where it has none.
+func (l *leases) left(o Owner, now int64) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	le := l.byID[o.ID]
+	if le == nil || le.token != o.Token || le.over {
+		return 0
+	}
+	return le.left(now)
 }
 
 // renew gives a lease its full TTL from now on.
@@ -101,13 +120,15 @@ func (l *leases) renew(id string, token uint64, now int64) error {
 	defer l.mu.Unlock()
 	le := l.byID[id]
 	switch {
-	case le == nil || le.ending || le.over:
+	case le == nil || le.ending || le.over || isTTLOwner(id):
 		return noOwner(id)
 	case le.token != token:
 		return bus.NewError(bus.CodeFenced, "owner %q has been registered again since (token %d, not %d)", id, le.token, token)
 	}
-	le.deadline = now + le.ttl
-	heap.Fix(&l.due, le.index)
+	if le.timed() {
+		le.deadline = now + le.ttl
+		heap.Fix(&l.due, le.index)
+	}
 	return nil
 }
 
@@ -115,30 +136,24 @@ func noOwner(id string) *bus.Error {
 	return bus.NewError(bus.CodeNoOwner, "owner %q is not registered, or its lease has ended", id)
 }
 
-// expired returns leases whose time is over and marks them.
-func (l *leases) expired(now int64, most int) (out []Owner) {
+// expire returns a lease whose time is over, if there is one, and marks it.
+func (l *leases) expire(now int64) (o Owner, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var marked []*lease
-	for len(l.due) > 0 && l.due[0].deadline <= now && len(marked) < most {
-		le := heap.Pop(&l.due).(*lease)
-		marked = append(marked, le)
-		if !le.ending {
-			le.ending = true
-			out = append(out, Owner{le.id, le.token})
-		}
+	if len(l.due) == 0 || l.due[0].ending || l.due[0].deadline > now {
+		return Owner{}, false
 	}
-	for _, le := range marked {
-		heap.Push(&l.due, le)
-	}
-	return out
+	le := l.due[0]
+	le.ending = true
+	heap.Fix(&l.due, 0)
+	return Owner{le.id, le.token}, true
 }
 
 // failed has the end of a lease tried again after a while.
 func (l *leases) failed(o Owner, now int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if le := l.byID[o.ID]; le != nil && le.token == o.Token {
+	if le := l.byID[o.ID]; le != nil && le.token == o.Token && le.timed() {
 		le.ending, le.deadline = false, now+endPause
 		heap.Fix(&l.due, le.index)
 	}

@@ -42,9 +42,14 @@ func (e *Engine) run() {
 			batch = e.queue.take(batch, evaluateBatch)
 			e.turn()
 			for _, r := range batch {
-				e.evaluate(r)
+				e.evaluate(r, false)
+				e.wake()
 			}
 			clear(batch)
+		case <-e.moreEnds():
+			e.turn()
+			e.endLeases()
+			e.wake()
 		case <-tick.C:
 			e.tick()
 		}
@@ -72,10 +77,15 @@ func (e *Engine) turn() {
 	e.now, e.wall = e.engineTime(), time.Now().UnixNano()
 }
 
-// tick does what is due: leases that ended, old answers, checkpoints.
+// tick does what is due: leases that ended, timers, waits, old answers,
+// checkpoints.
 func (e *Engine) tick() {
 	e.turn()
 	e.endLeases()
+	e.ringTimers()
+	e.wake()
+	e.giveUp(time.Now())
+	e.wake()
 	e.once.expire(e.now)
 	e.considerCheckpoint()
 	if e.project != nil {
@@ -137,7 +147,9 @@ func (e *Engine) stored(seq uint64) {
 	e.publish() // storing the next one goes on while this one is told
 	rd.snap.Epoch = e.epoch
 	e.view.Store(rd.snap)
-	e.leases.revealed(rd.changes, e.engineTime()) // before the answers: a client may renew at once
+	if e.leases.revealed(rd.changes, e.engineTime()) { // before the answers: a client may renew at once
+		e.ending = true
+	}
 	for _, w := range rd.replies {
 		e.respond(w.req, w.res)
 	}
@@ -167,6 +179,7 @@ func (e *Engine) unwind(rounds []*round) {
 			again = append(again, w.req)
 		}
 	}
+	again = append(again, e.parking.all()...) // what they wait for may never have been, or come again
 	s := e.view.Load()
 	e.head.reset(s)
 	e.once.truncate(s.revision)
@@ -190,6 +203,9 @@ func (e *Engine) drain(err *bus.Error) {
 		}
 	}
 	e.rounds = nil
+	for _, r := range e.parking.all() {
+		e.respond(r, e.refusal(err))
+	}
 	for rest := e.queue.take(nil, MaxQueued); len(rest) > 0; rest = e.queue.take(nil, MaxQueued) {
 		for _, r := range rest {
 			e.respond(r, e.refusal(err))

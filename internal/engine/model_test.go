@@ -169,6 +169,30 @@ func TestReplayOfEverything(t *testing.T) {
 	}
 }
 
+// TestReplayFromFuture: a replay begins at the revision after the newest at
+// the latest; who repairs what it has followed may be ahead of this engine.
+func TestReplayFromFuture(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	newest := b.must("put", kvReq{Key: "k"}).Revision
+	for _, tt := range []struct {
+		r    engine.Replay
+		want bus.Code
+	}{
+		{engine.Replay{From: newest + 1}, ""},
+		{engine.Replay{From: newest + 2}, bus.CodeUsage},
+		{engine.Replay{From: bus.FromNow}, bus.CodeUsage},
+		{engine.Replay{From: newest + 2, Repair: true}, ""},
+		{engine.Replay{From: bus.FromNow, Repair: true}, ""},
+		{engine.Replay{From: newest + 2, Start: true}, ""},
+	} {
+		tt.r.Bucket = "b"
+		if _, err := b.e.View("u").Replay(tt.r); bus.CodeOf(err) != tt.want {
+			t.Errorf("%+v: want %q, got %v", tt.r, tt.want, err)
+		}
+	}
+}
+
 // TestReplayOfLargeTransaction: what fits in a record can be read back, also
 // behind a page of small changes.
 func TestReplayOfLargeTransaction(t *testing.T) {

@@ -8,48 +8,37 @@ import (
 	"github.com/lwjbus/lwjbus/bus"
 )
 
-// MaxOwnerID bounds an owner's id, in bytes.
-const MaxOwnerID = 256
+// Bounds of a registration, in bytes.
+const (
+	MaxOwnerID   = 256
+	MaxOwnerInfo = 4 << 10
+)
 
-// RegisterOwner asks for an owner that lives as long as its lease is renewed.
-// Verb "owner.register"; answers OwnerAnswer.
-type RegisterOwner struct {
-	_msgpack struct{} `msgpack:",as_array"`
-	ID       string
-	TTL      int64 // milliseconds, MinTTL to MaxTTL
-	Info     string
+// Owner is who owns a key: the owner's id and fencing token.
+type Owner struct {
+	ID    string
+	Token uint64
 }
-
-// OwnerAnswer is the token of a registration.
-type OwnerAnswer struct {
-	_msgpack struct{} `msgpack:",as_array"`
-	Token    uint64
-}
-
-// RenewOwner and EndOwner name one registration. Verbs "owner.renew" and "owner.end".
-type RenewOwner struct {
-	_msgpack struct{} `msgpack:",as_array"`
-	ID       string
-	Token    uint64
-}
-
-// EndOwner ends a registration: everything it owns is settled.
-type EndOwner RenewOwner
 
 // ownLayer is what every engine answers: owners and their leases.
 func (e *Engine) ownLayer() Layer {
+	end := Write("owner.end", nil, func(tx *Tx, in *EndOwner) (any, error) { return nil, e.endByHand(tx, in) })
+	end.Reserve = true // it frees something
 	return Layer{
-		Name:    "engine",
-		Buckets: []Bucket{{Name: OwnerBucket, History: 1, Transient: true, ReadOnly: true}},
-		Subject: func(bus.Names, *bus.Change) string { return "" },
-		Procedures: []Procedure{
-			Write("owner.register", checkRegister, e.registerOwner),
-			Write("owner.end", nil, func(tx *Tx, in *EndOwner) (any, error) { return nil, e.endByHand(tx, in) }),
+		Name: "engine",
+		Buckets: []Bucket{
+			{Name: OwnerBucket, History: 1, Transient: true, ReadOnly: true, Settles: true},
+			{Name: timerBucket, History: 1, Transient: true, ReadOnly: true, Settles: true},
+			{Name: BucketBucket, History: 1, Transient: true, ReadOnly: true, Settles: true},
 		},
+		Subject:    func(bus.Names, *bus.Change) string { return "" },
+		Procedures: []Procedure{end, Write("owner.register", checkRegister, registerOwner)},
 		Reads: []Read{
-			ReadOf("owner.renew", nil, func(v *View, in *RenewOwner) (any, error) {
+			ReadOf("owner.renew", nil, func(_ *View, in *RenewOwner) (any, error) {
 				return OwnerAnswer{Token: in.Token}, e.leases.renew(in.ID, in.Token, e.engineTime())
 			}),
+			ReadOf("owner.list", nil, listOwners),
+			ReadOf("owner.show", nil, showOwner),
 		},
 	}
 }
@@ -59,78 +48,66 @@ func checkRegister(in *RegisterOwner) error {
 	switch {
 	case in.ID == "" || len(in.ID) > MaxOwnerID || !utf8.ValidString(in.ID):
 		return bus.NewError(bus.CodeUsage, "an owner's id has 1 to %d bytes of UTF-8", MaxOwnerID)
-	case ttl < MinTTL || ttl > MaxTTL:
-		return bus.NewError(bus.CodeUsage, "a lease of %v is outside %v to %v", ttl, MinTTL, MaxTTL)
+	case reservedOwner(in.ID):
+		return bus.NewError(bus.CodeUsage, "the owner id %q is reserved", in.ID).
+			WithHint("ids that begin with _ are the host's; job_<id> is that job for as long as it runs")
+	case in.TTL != 0 && (ttl < MinTTL || ttl > MaxTTL):
+		return bus.NewError(bus.CodeUsage, "a lease of %v is outside %v to %v", ttl, MinTTL, MaxTTL).
+			WithHint("0 is an owner that lives until it is ended")
+	case len(in.Info) > MaxOwnerInfo:
+		return bus.NewError(bus.CodeTooLarge, "what an owner says of itself has %d bytes; at most %d are kept", len(in.Info), MaxOwnerInfo)
 	}
 	return nil
 }
 
-func (e *Engine) registerOwner(tx *Tx, in *RegisterOwner) (any, error) {
-	if c := tx.Get(OwnerBucket, in.ID); c != nil {
-		return nil, bus.NewError(bus.CodeExists, "owner %q is registered already (token %d)", in.ID, c.Created).WithRevision(c.Created)
-	}
-	value, err := bus.Marshal(Registration{TTL: in.TTL, Info: in.Info})
-	if err != nil {
+func registerOwner(tx *Tx, in *RegisterOwner) (any, error) {
+	if r, token, ok := readRegistration(tx.Get(OwnerBucket, in.ID)); ok {
+		err := bus.NewError(bus.CodeExists, "owner %q is registered already (token %d)", in.ID, token).WithRevision(token)
+		if r.Ending {
+			err = err.WithHint("it has ended and what it owned is being deleted: try again")
+		}
 		return nil, err
 	}
-	return OwnerAnswer{Token: tx.Put(OwnerBucket, in.ID, value).Created}, nil
+	return OwnerAnswer{Token: tx.register(in.ID, Registration{TTL: in.TTL, Info: in.Info}).Created}, nil
 }
 
-// OwnerAlive tells whether an owner is registered under this token.
+// Owner is who is registered under id now, or lives under it without a
+// registration, as a job does; false where it is nobody, one that is ending,
+// or the lease of a key.
+func (tx *Tx) Owner(id string) (Owner, bool) { return ownerOf(tx, tx.virtual, id) }
+
+// OwnerAlive tells whether an owner lives under this token.
 func (tx *Tx) OwnerAlive(o Owner) bool {
-	c := tx.Get(OwnerBucket, o.ID)
-	if c == nil || c.Created != o.Token {
-		return false
+	now, ok := tx.Owner(o.ID)
+	return ok && now == o
+}
+
+// Owner is Tx.Owner as of the view.
+func (v *View) Owner(id string) (Owner, bool) { return ownerOf(v, v.e.virtual, id) }
+
+func ownerOf(r Reader, virtual []func(Reader, string) (uint64, bool), id string) (Owner, bool) {
+	if id == "" || isTTLOwner(id) {
+		return Owner{}, false
 	}
-	var r Registration
-	return bus.Unmarshal(c.Value, &r) == nil && !r.Ending
+	if c := r.Get(OwnerBucket, id); c != nil {
+		reg, token, ok := readRegistration(c)
+		return Owner{id, token}, ok && !reg.Ending
+	}
+	for _, f := range virtual {
+		if token, ok := f(r, id); ok {
+			return Owner{id, token}, true
+		}
+	}
+	return Owner{}, false
 }
 
 func (e *Engine) endByHand(tx *Tx, in *EndOwner) error {
-	if !tx.OwnerAlive(Owner{in.ID, in.Token}) {
+	r, token, ok := readRegistration(tx.Get(OwnerBucket, in.ID))
+	if !ok || r.Ending || isTTLOwner(in.ID) || in.Token != 0 && in.Token != token {
 		return noOwner(in.ID)
 	}
-	return e.endOwner(tx, Owner{in.ID, in.Token}, bus.ReasonOwnerGone)
-}
-
-// endOwner settles what an owner leaves. What is too much for one transaction
-// is first marked, so that nothing is added, and goes on in the next.
-func (e *Engine) endOwner(tx *Tx, o Owner, reason string) error {
-	c := tx.Get(OwnerBucket, o.ID)
-	if c == nil || c.Created != o.Token {
-		return nil
-	}
-	for _, settle := range e.ended {
-		if settle(tx, o.ID, o.Token, settledPerEnd) {
-			return markEnding(tx, c)
-		}
-	}
-	tx.Delete(OwnerBucket, o.ID, reason)
+	e.endOwner(tx, Owner{in.ID, token}, bus.ReasonOwnerGone)
 	return nil
-}
-
-func markEnding(tx *Tx, c *bus.Change) error {
-	var r Registration
-	if err := bus.Unmarshal(c.Value, &r); err != nil {
-		return err
-	}
-	r.Ending = true
-	value, err := bus.Marshal(r)
-	if err == nil {
-		tx.Put(OwnerBucket, c.Key, value)
-	}
-	return err
-}
-
-// endLeases ends the owners whose leases are over.
-func (e *Engine) endLeases() {
-	for _, o := range e.leases.expired(e.now, endedPerTick) {
-		_, err := e.transact("", 0, true, func(tx *Tx) (any, error) { return nil, e.endOwner(tx, o, bus.ReasonLeaseExpired) }, nil)
-		if err != nil {
-			e.cfg.Logger.Error("an owner cannot be ended", "owner", o.ID, "error", err)
-			e.leases.failed(o, e.now)
-		}
-	}
 }
 
 // Owners lists the registered owners and what is left of their leases, by id.
@@ -139,7 +116,9 @@ func (e *Engine) Owners() []OwnerLease {
 	defer e.leases.mu.Unlock()
 	out, now := make([]OwnerLease, 0, len(e.leases.byID)), e.engineTime()
 	for _, le := range e.leases.byID {
-		out = append(out, OwnerLease{Owner{le.id, le.token}, time.Duration(le.deadline - now)})
+		if !isTTLOwner(le.id) {
+			out = append(out, OwnerLease{Owner{le.id, le.token}, le.left(now)})
+		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].ID < out[j].ID })
 	return out
@@ -148,5 +127,5 @@ func (e *Engine) Owners() []OwnerLease {
 // OwnerLease is one registered owner.
 type OwnerLease struct {
 	Owner
-	Left time.Duration
+	Left time.Duration // of its lease; 0 without one
 }

@@ -76,6 +76,10 @@ type ProjectorConfig struct {
 	History func(bucket string) int
 	// Transient buckets are not projected. Default: none is.
 	Transient func(bucket string) bool
+	// Dropped tells the revision that dropped a bucket last, 0 for none, and
+	// whether nothing has come into it since: its stream is deleted, and made
+	// again when something comes. Default: no bucket is dropped.
+	Dropped func(bucket string) (revision uint64, gone bool)
 	// Foreign is told of each message that somebody else wrote into a bucket of
 	// ours; key is the escaped key. It must not block. Default: it is logged.
 	Foreign func(bucket, key string, seq uint64)
@@ -97,6 +101,9 @@ func (c *ProjectorConfig) validate() error {
 	}
 	if c.Transient == nil {
 		c.Transient = func(string) bool { return false }
+	}
+	if c.Dropped == nil {
+		c.Dropped = func(string) (uint64, bool) { return 0, false }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -203,14 +210,16 @@ func (p *StreamProjector) Start(ctx context.Context) error {
 // Enqueue hands over the changes of one record. See Projector.
 func (p *StreamProjector) Enqueue(seq uint64, changes []*bus.Change) {
 	r := record{seq: seq, changes: changes}
+	declares := false
 	for _, c := range changes {
+		declares = declares || c.Bucket == BucketBucket
 		if !p.cfg.Transient(c.Bucket) {
 			r.count++
 			r.bytes += int64(weight(c))
 		}
 		r.revision = c.Revision
 	}
-	if r.count == 0 {
+	if r.count == 0 && !declares {
 		r.changes = nil
 	}
 	p.changes.Add(int64(r.count))

@@ -25,7 +25,9 @@ type bucketView struct {
 	stream  string
 	sub     *nats.Subscription // foreign messages
 	dropped int                // of those, by the client library
+	retired atomic.Bool        // the bucket was dropped: for the comparer
 	created time.Time
+	since   uint64 // the revision that dropped the bucket before this stream
 
 	taken    position      // the newest change that was taken up in order
 	shownRev atomic.Uint64 // the revision up to which all is acknowledged, for the comparer
@@ -86,11 +88,15 @@ func (p *StreamProjector) project(r record) {
 // takeUp puts changes into the batch, but for those that a bucket shows.
 func (p *StreamProjector) takeUp(rec *projected, changes []*bus.Change) {
 	for _, c := range changes {
+		if c.Bucket == BucketBucket {
+			p.declared(c.Key)
+			continue
+		}
 		if p.cfg.Transient(c.Bucket) {
 			continue
 		}
 		b := p.bucket(c.Bucket)
-		if b == nil || !positionOf(c).after(b.taken) {
+		if b == nil || c.Revision <= b.since || !positionOf(c).after(b.taken) {
 			continue
 		}
 		b.taken = positionOf(c)
@@ -119,6 +125,7 @@ func (p *StreamProjector) join(f *flying) {
 
 // reload asks the state for what was forgotten.
 func (p *StreamProjector) reload(rec *projected, r record) {
+	p.dropMissed()
 	var names []string
 	p.cfg.Buckets(func(name string) bool { names = append(names, name); return true })
 	for _, name := range names {
@@ -127,7 +134,7 @@ func (p *StreamProjector) reload(rec *projected, r record) {
 		}
 		b := p.bucket(name)
 		if b == nil {
-			return
+			continue // dropped, or the end
 		}
 		err := p.cfg.Reload(p.ctx, name, max(r.from, b.taken.revision), r.revision, func(changes []*bus.Change) error {
 			p.takeUp(rec, changes)
@@ -167,13 +174,17 @@ func (p *StreamProjector) advance() {
 	}
 }
 
-// bucket returns the view of a bucket, opening it first; nil when the
-// projection ends.
+// bucket returns the view of a bucket, opening it first; nil for one that was
+// dropped, and when the projection ends.
 func (p *StreamProjector) bucket(name string) *bucketView {
 	if b := p.buckets[name]; b != nil {
 		return b
 	}
-	b := &bucketView{name: name, prefix: p.cfg.Names.KVSubject(name, ""), stream: p.cfg.Names.KVStream(name)}
+	since, gone := p.cfg.Dropped(name)
+	if gone {
+		return nil
+	}
+	b := &bucketView{name: name, since: since, prefix: p.cfg.Names.KVSubject(name, ""), stream: p.cfg.Names.KVStream(name)}
 	sub, err := p.cfg.NATS.Subscribe(b.prefix+">", func(m *nats.Msg) { p.notices.put(b, m.Subject[len(b.prefix):]) })
 	if err != nil {
 		p.log.Warn("foreign writes into a bucket are noticed late", "bucket", name, "error", err)
@@ -196,7 +207,7 @@ func (p *StreamProjector) findBuckets() {
 	}
 	for _, name := range names {
 		if p.ctx.Err() == nil && !p.cfg.Transient(name) {
-			p.bucket(name)
+			p.declared(name)
 		}
 	}
 }

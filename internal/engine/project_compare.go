@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,6 +92,16 @@ func (c *comparer) add(b *bucketView) {
 	c.views = append(c.views, b)
 }
 
+// remove forgets a bucket.
+func (c *comparer) remove(b *bucketView) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.views = slices.DeleteFunc(slices.Clone(c.views), func(v *bucketView) bool { return v == b }) // all may be using the old one
+	delete(c.due, b)
+	delete(c.last, b)
+	b.retired.Store(true)
+}
+
 // ofStream returns the bucket of a stream, nil if it is none of ours.
 func (c *comparer) ofStream(stream string) *bucketView {
 	c.mu.Lock()
@@ -125,6 +136,9 @@ func (c *comparer) all() {
 func (c *comparer) wantAt(at time.Time, views ...*bucketView) {
 	c.mu.Lock()
 	for _, b := range views {
+		if b.retired.Load() {
+			continue
+		}
 		if due, ok := c.due[b]; !ok || at.Before(due) {
 			c.due[b] = at
 		}
@@ -193,7 +207,7 @@ func (p *StreamProjector) compareLoop() {
 	for p.ctx.Err() == nil {
 		b, wait := p.compare.next(time.Now())
 		if b != nil {
-			if err := p.compareBucket(b); err != nil && p.ctx.Err() == nil {
+			if err := p.compareBucket(b); err != nil && p.ctx.Err() == nil && !b.retired.Load() {
 				p.log.Warn("a bucket could not be compared; it will be", "bucket", b.name, "error", err)
 				p.compare.wantSoon(b)
 			}
@@ -223,6 +237,9 @@ type comparison struct {
 func (p *StreamProjector) compareBucket(b *bucketView) error {
 	c := &comparison{p: p, b: b, upTo: b.shownRev.Load(), seed: maphash.MakeSeed(), right: map[uint64]struct{}{}}
 	info, err := streamInfo(p.ctx, p.js, b.stream)
+	if b.retired.Load() {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,12 @@ func ProjectInto(nc *nats.Conn, store string, replicas int, logger *slog.Logger)
 		return NewProjector(ProjectorConfig{
 			NATS: nc, Names: e.names, Replicas: replicas, Store: store, Epoch: e.epoch, Incarnation: e.incarn, Sequence: e.seq, Logger: logger,
 			Revision:  func() uint64 { return e.Snapshot().Revision() },
-			Buckets:   func(fn func(string) bool) { e.Snapshot().Buckets(fn) },
+			Buckets:   func(fn func(string) bool) { e.Snapshot().shownBuckets(fn) },
 			Lookup:    func(bucket, key string) *bus.Change { return e.Snapshot().newest(bucket, key) },
 			State:     func(bucket string, fn func(*bus.Change) bool) { e.Snapshot().Range(bucket, "", nil, fn) },
 			Reload:    e.reload,
 			History:   func(bucket string) int { return e.Bucket(bucket).History },
+			Dropped:   func(bucket string) (uint64, bool) { return e.Snapshot().dropped(bucket) },
 			Transient: func(bucket string) bool { return e.Bucket(bucket).Transient },
 		})
 	}

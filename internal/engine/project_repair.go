@@ -36,7 +36,7 @@ const backwards = 1024
 
 // open finds or makes the bucket's stream and sees up to where it shows the state.
 func (p *StreamProjector) open(b *bucketView) {
-	info, err := p.streams.OpenBucket(p.ctx, p.cfg.Store, b.name, p.cfg.History(b.name))
+	info, err := p.openStream(b)
 	if err != nil {
 		p.park(b, err)
 		return
@@ -106,7 +106,7 @@ func (p *StreamProjector) park(b *bucketView, cause error) {
 
 // unpark tries a parked bucket again.
 func (p *StreamProjector) unpark(b *bucketView) {
-	info, err := p.streams.OpenBucket(p.ctx, p.cfg.Store, b.name, p.cfg.History(b.name))
+	info, err := p.openStream(b)
 	if err != nil {
 		b.pause = min(2*b.pause, retryMost)
 		b.retry = time.Now().Add(b.pause)
@@ -175,7 +175,7 @@ func (p *StreamProjector) rest(b *bucketView) bool {
 
 // look reads what the stream holds behind the last known sequence.
 func (p *StreamProjector) look(b *bucketView) error {
-	info, err := p.streams.OpenBucket(p.ctx, p.cfg.Store, b.name, p.cfg.History(b.name))
+	info, err := p.openStream(b)
 	if err != nil {
 		return err
 	}

@@ -71,10 +71,7 @@ func (p *StreamProjector) publish(f *flying, ask bool) {
 		p.token++
 		reply = p.inbox + strconv.FormatUint(p.token, 10)
 	}
-	m := p.message.fill(b.prefix+f.token, reply, f.change, b.next)
-	if f.repair != (position{}) {
-		p.message.text(headerRepair, f.repair.String())
-	}
+	m := p.message.fill(b.prefix+f.token, reply, f.change, b.next, f.repair)
 	b.next++
 	f.slot = b.next
 	if err := p.cfg.NATS.PublishMsg(m); err != nil {

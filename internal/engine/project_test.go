@@ -641,7 +641,7 @@ func BenchmarkProject(b *testing.B) {
 
 func BenchmarkProjectJetStreamAsync(b *testing.B) {
 	nc := newStoreServer(b).connect()
-	if _, err := testStreams(b, nc).OpenBucket(b.Context(), "s", "b", DefaultProjectedHistory); err != nil {
+	if _, err := testStreams(b, nc).OpenBucket(b.Context(), "s", "b", DefaultProjectedHistory, 0); err != nil {
 		b.Fatal(err)
 	}
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(ProjectInFlight))

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync"
+	"time"
 
 	"github.com/lwjbus/lwjbus/bus"
 )
@@ -17,6 +18,9 @@ type request struct {
 	clock uint64
 	size  int
 	done  func(*bus.Response)
+	// patience is until when it may be parked: see Park.
+	patience time.Time
+	woken    bool // it was parked when its evaluation began
 }
 
 // queue is what waits for the loop: bounded, in order of arrival.

@@ -69,7 +69,7 @@ func (s *state) shed(limit int64) {
 
 func (s *state) shorten(k *keys, sl *slot) {
 	for _, c := range sl.older {
-		s.bytes -= changeSize(c)
+		s.count(k, -changeSize(c))
 	}
 	m := &k.live
 	if sl.cur.Op == bus.OpDelete {

@@ -77,7 +77,7 @@ func (e *Engine) restoreCheckpoint(ctx context.Context) error {
 // first record. broken is why there is no checkpoint although one was written:
 // then a log without records is a loss, not a beginning.
 func (e *Engine) withoutCheckpoint(ctx context.Context, broken error) error {
-	e.head, e.once = newState(e.Bucket), newOnce()
+	e.head, e.once = newState(e.buckets), newOnce()
 	if broken == nil {
 		return nil
 	}

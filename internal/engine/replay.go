@@ -35,8 +35,13 @@ type Replay struct {
 // a page at a time.
 //
 // Errors: bus.ErrCompacted with the first revision that would work, when a
-// change that is asked for is no longer kept and Start is not set.
+// change that is asked for is no longer kept and Start is not set; CodeUsage
+// for a From beyond the revision after the newest, unless Start or Repair is
+// set (TestReplayFromFuture).
 func (v *View) Replay(r Replay) (*bus.Page, error) {
+	if !r.Start && !r.Repair && r.From > v.revision+1 {
+		return nil, v.checkRevision(r.From)
+	}
 	changes, upTo, err := v.changes(r)
 	if err != nil {
 		return nil, err

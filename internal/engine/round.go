@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"math/rand/v2"
 
 	"github.com/lwjbus/lwjbus/bus"
@@ -48,17 +49,25 @@ func (e *Engine) open() *round {
 	return nil
 }
 
-// evaluate runs one request against the head.
-func (e *Engine) evaluate(r *request) {
+// evaluate runs one request against the head. It returns the key under which
+// the request is parked now, "" when it is answered. front parks it before
+// those that wait under the key already.
+func (e *Engine) evaluate(r *request, front bool) string {
 	if r.again && e.seen(r) {
-		return
+		return ""
 	}
+	r.woken = front
 	out, err := e.transact(r.user, r.clock, r.proc.Reserve, func(tx *Tx) (any, error) { return r.proc.Run(tx, r.in) }, r)
+	var p *Park
+	if errors.As(err, &p) && e.park(r, p, front) {
+		return p.Key
+	}
 	if err != nil {
 		e.answer(r, &bus.Response{Error: wireError(err)})
-		return
+		return ""
 	}
 	e.answer(r, &bus.Response{Body: out})
+	return ""
 }
 
 // seen answers a request that was answered before, or that may have been.
@@ -83,12 +92,18 @@ func (e *Engine) transact(user string, clock uint64, reserve bool, run func(*Tx)
 		if fresh {
 			rd = e.newRound(e.now, e.wall)
 		}
-		tx := &Tx{s: e.head, user: user, clock: clock, now: rd.time, wall: rd.wall}
+		tx := &Tx{s: e.head, virtual: e.virtual, user: user, clock: clock, now: rd.time, wall: rd.wall}
+		if r != nil && !r.woken {
+			tx.parking = &e.parking
+		}
 		body, err := e.attempt(tx, reserve, run)
 		if bus.CodeOf(err) == bus.CodeFull && e.makeRoom() {
 			continue
 		}
-		if err != nil || len(tx.changes) == 0 {
+		for _, g := range tx.givenUp {
+			e.leave(g.key, func(r *request) bool { return err == nil && g.match(r.in) })
+		}
+		if err != nil || tx.count() == 0 {
 			return body, err
 		}
 		fits, err := e.join(rd, tx, body, r)
@@ -108,7 +123,9 @@ func (e *Engine) transact(user string, clock uint64, reserve bool, run func(*Tx)
 // attempt runs the transaction and takes everything back if it fails.
 func (e *Engine) attempt(tx *Tx, reserve bool, run func(*Tx) (any, error)) (body []byte, err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); p == (tooManyChanges{}) {
+			err = errTooManyChanges()
+		} else if p != nil {
 			err = bus.NewError(bus.CodeInternal, "the procedure failed: %v", p)
 			e.cfg.Logger.Error("procedure panicked", "panic", p)
 		}
@@ -124,7 +141,10 @@ func (e *Engine) attempt(tx *Tx, reserve bool, run func(*Tx) (any, error)) (body
 	if err := e.quota(before, reserve); err != nil {
 		return nil, err
 	}
-	return bus.Marshal(out)
+	if body, err = bus.Marshal(out); err == nil {
+		err = e.checkAnswer(body)
+	}
+	return body, err
 }
 
 // join commits tx into the round if its record has room.
@@ -147,6 +167,7 @@ func (e *Engine) join(rd *round, tx *Tx, answer []byte, r *request) (bool, error
 		return false, nil
 	}
 	rd.count++
+	e.parking.woken = append(e.parking.woken, tx.wakes...)
 	e.head.bury(tx.changes)
 	rd.changes = append(rd.changes, tx.changes...)
 	e.recent.add(tx.changes)
@@ -171,8 +192,26 @@ func (e *Engine) answer(r *request, res *bus.Response) {
 }
 
 func (e *Engine) respond(r *request, res *bus.Response) {
+	if r.proc.Reveal != nil && res.Error == nil {
+		e.reveal(r, res)
+	}
 	res.Epoch, res.Incarnation = e.epoch, e.incarn
 	r.done(res)
+}
+
+// reveal makes the answer that is sent from the one that is kept.
+func (e *Engine) reveal(r *request, res *bus.Response) {
+	v := e.View(r.user)
+	out, err := r.proc.Reveal(v, res.Body)
+	if err == nil {
+		res.Body, err = bus.Marshal(out)
+	}
+	if err == nil {
+		err = e.checkAnswer(res.Body)
+	}
+	if err != nil {
+		res.Body, res.Error = nil, wireError(err)
+	}
 }
 
 // closeRound takes the snapshot that the round reveals.

@@ -98,6 +98,21 @@ type Checkpoints interface {
 	Close() error
 }
 
+// Shower is a Projector that can be asked what it shows of a key's past. What
+// it answers may lack anything and hold anything: nothing of it is believed that
+// the state does not prove. Both are safe for concurrent use.
+type Shower interface {
+	// Shown returns the changes of a key that are shown, without their values, by
+	// revision. Those of which two different ones are shown are left out.
+	Shown(ctx context.Context, bucket, key string) (map[uint64]*Showing, error)
+
+	// Read returns a change that Shown returned, with its value.
+	//
+	// Errors: jetstream.ErrMsgNotFound when it has gone meanwhile, also when
+	// another one stands in its place.
+	Read(ctx context.Context, s *Showing) (*bus.Change, error)
+}
+
 // Projector shows committed changes in KV buckets. It is a view: nothing in it
 // is ever believed against the log.
 type Projector interface {

@@ -25,6 +25,7 @@ const (
 	markFormat    = "lwj-format" // StreamFormat
 	markStore     = "lwj-store"  // id of the store, a UUID made with the log
 	markNamespace = "lwj-ns"
+	markSince     = "lwj-since" // of a view: the revision that dropped the bucket before it
 )
 
 // Kinds of streams, the values of markKind.
@@ -119,7 +120,9 @@ func (s *Streams) OpenOutput(ctx context.Context, store string, perSubject, tota
 
 // OpenBucket finds or makes the stream of the NATS KV bucket that shows
 // bucket, with history versions of each key. js.KeyValue opens it as well.
-func (s *Streams) OpenBucket(ctx context.Context, store, bucket string, history int) (*jetstream.StreamInfo, error) {
+// since is the revision that dropped the bucket last: a stream from before it
+// shows what is no more, and is made anew.
+func (s *Streams) OpenBucket(ctx context.Context, store, bucket string, history int, since uint64) (*jetstream.StreamInfo, error) {
 	cfg := s.durable(s.Names.KVStream(bucket), s.Names.KVSubject(bucket, ">"), kindView, store)
 	cfg.MaxMsgsPerSubject = int64(min(max(history, 1), MaxProjectedHistory))
 	cfg.Discard, cfg.DenyDelete = jetstream.DiscardNew, true
@@ -127,7 +130,15 @@ func (s *Streams) OpenBucket(ctx context.Context, store, bucket string, history 
 	if cfg.Replicas == 1 {
 		cfg.PersistMode = jetstream.AsyncPersistMode // a view needs no fsync of its own
 	}
+	if since > 0 {
+		cfg.Metadata[markSince] = strconv.FormatUint(since, 10)
+	}
 	info, err := s.open(ctx, s.view(), cfg)
+	if err == nil && sinceOf(info) < since {
+		if err = s.DeleteBucket(ctx, store, bucket); err == nil {
+			info, err = s.open(ctx, s.view(), cfg)
+		}
+	}
 	if err != nil || info.Config.MaxMsgsPerSubject == cfg.MaxMsgsPerSubject {
 		return info, err
 	}
@@ -138,6 +149,33 @@ func (s *Streams) OpenBucket(ctx context.Context, store, bucket string, history 
 		return err
 	})
 	return info, err
+}
+
+func sinceOf(info *jetstream.StreamInfo) uint64 {
+	since, _ := strconv.ParseUint(info.Config.Metadata[markSince], 10, 64) // absent: never dropped
+	return since
+}
+
+// DeleteBucket deletes the stream that shows a bucket of the store, if there is one.
+//
+// Errors: ErrForeignStream for a stream of that name that is not ours, which
+// stays; those of the server.
+func (s *Streams) DeleteBucket(ctx context.Context, store, bucket string) error {
+	info, err := streamInfo(ctx, s.view(), s.Names.KVStream(bucket))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err == nil {
+		err = s.check(info.Config, kindView, store)
+	}
+	if err != nil {
+		return err
+	}
+	err = ask(ctx, func(ctx context.Context) error { return s.view().DeleteStream(ctx, info.Config.Name) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	return err
 }
 
 // Buckets lists the streams of the store's buckets by bucket name.

@@ -8,8 +8,12 @@ import (
 	"github.com/lwjbus/lwjbus/bus"
 )
 
-// MaxWait bounds how long a request may ask to be held.
-const MaxWait = 10 * time.Second
+const (
+	// MaxWait bounds how long a request may ask to be held.
+	MaxWait = 10 * time.Second
+	// MaxLater bounds a Later: a caller asks again when nothing comes for longer.
+	MaxLater = time.Second
+)
 
 // overloadPause is when a request that found the queue full is sent again.
 const overloadPause = 50 * time.Millisecond
@@ -17,8 +21,9 @@ const overloadPause = 50 * time.Millisecond
 // View is what a read sees: one snapshot, and how to wait for the next.
 type View struct {
 	*Snapshot
-	User string
-	e    *Engine
+	User  string
+	Clock uint64 // Lamport clock of the request; 0 for none
+	e     *Engine
 }
 
 // Names gives the subjects of the namespace.
@@ -47,7 +52,7 @@ func (v *View) await(ctx context.Context, ch <-chan struct{}, is func(*Snapshot)
 	for {
 		s := v.e.Snapshot()
 		if is(s) {
-			return &View{Snapshot: s, User: v.User, e: v.e}, nil
+			return &View{Snapshot: s, User: v.User, Clock: v.Clock, e: v.e}, nil
 		}
 		select {
 		case <-ch:
@@ -100,10 +105,27 @@ func (e *Engine) Call(ctx context.Context, user, name string, req *bus.Request) 
 }
 
 func (e *Engine) read(user string, r *Read, req *bus.Request, done func(*bus.Response)) {
-	if !r.Waits {
-		done(e.runRead(e.ctx, user, r, req))
+	if r.Waits {
+		patience := min(time.Duration(req.Wait)*time.Millisecond, MaxWait)
+		e.aside(patience, done, func(ctx context.Context) *bus.Response {
+			out, _, err := e.runRead(ctx, user, r, req)
+			return e.readAnswer(e.Snapshot(), req, out, err) // it may have read a newer one than it began with
+		})
 		return
 	}
+	out, v, err := e.runRead(e.ctx, user, r, req)
+	if later, ok := out.(Later); ok && err == nil {
+		e.aside(MaxLater, done, func(ctx context.Context) *bus.Response {
+			out, err := later(ctx)
+			return e.readAnswer(v.Snapshot, req, out, err)
+		})
+		return
+	}
+	done(e.readAnswer(v.Snapshot, req, out, err))
+}
+
+// aside answers a read that waits, in a goroutine of its own.
+func (e *Engine) aside(patience time.Duration, done func(*bus.Response), answer func(context.Context) *bus.Response) {
 	if e.waiting.Add(1) > MaxWaiting {
 		e.waiting.Add(-1)
 		done(e.refusal(bus.ErrOverloaded))
@@ -117,30 +139,40 @@ func (e *Engine) read(user string, r *Read, req *bus.Request, done func(*bus.Res
 	go func() { // ends with its deadline or the engine; Close waits
 		defer e.wg.Done()
 		defer e.waiting.Add(-1)
-		ctx, cancel := context.WithTimeout(e.ctx, min(time.Duration(req.Wait)*time.Millisecond, MaxWait))
+		ctx, cancel := context.WithTimeout(e.ctx, patience)
 		defer cancel()
-		done(e.runRead(ctx, user, r, req))
+		done(answer(ctx))
 	}()
 }
 
-func (e *Engine) runRead(ctx context.Context, user string, r *Read, req *bus.Request) *bus.Response {
-	v := e.View(user)
-	out, err := r.Run(ctx, v, req.Body)
+func (e *Engine) runRead(ctx context.Context, user string, r *Read, req *bus.Request) (out any, v *View, err error) {
+	v = e.View(user)
+	v.Clock = req.Clock
+	out, err = r.Run(ctx, v, req.Body)
+	return out, v, err
+}
+
+// readAnswer is the answer of a read that saw a snapshot.
+func (e *Engine) readAnswer(s *Snapshot, req *bus.Request, out any, err error) *bus.Response {
 	if err != nil {
 		return e.refusal(err)
 	}
 	body, err := bus.Marshal(out)
+	if err == nil {
+		err = e.checkAnswer(body)
+	}
 	if err != nil {
 		return e.refusal(err)
 	}
-	if n := e.maxAnswer(); len(body) > n {
-		return e.refusal(bus.NewError(bus.CodeTooLarge, "the answer has %d bytes; at most %d fit in a message", len(body), n).WithHint("ask for less at a time"))
-	}
-	s := v.Snapshot
-	if r.Waits {
-		s = e.Snapshot() // it may have read a newer one than it began with
-	}
 	return &bus.Response{Revision: s.revision, Incarnation: s.Incarnation, Epoch: s.Epoch, Clock: req.Clock, Body: body}
+}
+
+// checkAnswer refuses an answer that no message takes.
+func (e *Engine) checkAnswer(body []byte) error {
+	if n := e.maxAnswer(); len(body) > n {
+		return bus.NewError(bus.CodeTooLarge, "the answer has %d bytes; at most %d fit in a message", len(body), n).WithHint("ask for less at a time")
+	}
+	return nil
 }
 
 // maxAnswer is the most bytes an answer may have: a page of a replay is larger
@@ -164,6 +196,9 @@ func (e *Engine) write(user string, p *Procedure, req *bus.Request, done func(*b
 		return
 	}
 	r := &request{proc: p, in: in, user: user, base: req.Base, clock: req.Clock, size: len(req.Body), done: done}
+	if req.Wait > 0 {
+		r.patience = time.Now().Add(min(time.Duration(req.Wait)*time.Millisecond, MaxWait))
+	}
 	if len(req.ID) == len(r.id) {
 		r.id, r.again = requestID(req.ID), true
 	}

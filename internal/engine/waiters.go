@@ -14,11 +14,9 @@ type waiters struct {
 	count atomic.Int64 // so that a round with nobody waiting costs one load
 
 	mu   sync.Mutex
-	keys map[waitKey]map[chan struct{}]struct{}
+	keys map[WaitKey]map[chan struct{}]struct{}
 	revs revHeap
 }
-
-type waitKey struct{ bucket, key string }
 
 type revWait struct {
 	revision uint64
@@ -26,27 +24,38 @@ type revWait struct {
 	index    int
 }
 
-func (w *waiters) init() { w.keys = map[waitKey]map[chan struct{}]struct{}{} }
+func (w *waiters) init() { w.keys = map[WaitKey]map[chan struct{}]struct{}{} }
 
 // key returns a channel that gets a token at each change of a key.
 func (w *waiters) key(bucket, key string) (<-chan struct{}, func()) {
-	ch, k := make(chan struct{}, 1), waitKey{bucket, key}
+	return w.any([]WaitKey{{bucket, key}})
+}
+
+// any returns a channel that gets a token at each change of one of the keys.
+func (w *waiters) any(keys []WaitKey) (<-chan struct{}, func()) {
+	ch := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.keys[k] == nil {
-		w.keys[k] = map[chan struct{}]struct{}{}
+	for _, k := range keys {
+		if w.keys[k] == nil {
+			w.keys[k] = map[chan struct{}]struct{}{}
+		}
+		w.keys[k][ch] = struct{}{}
 	}
-	w.keys[k][ch] = struct{}{}
 	w.count.Add(1)
-	return ch, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
+	return ch, func() { w.leave(keys, ch) }
+}
+
+func (w *waiters) leave(keys []WaitKey, ch chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, k := range keys {
 		delete(w.keys[k], ch)
 		if len(w.keys[k]) == 0 {
 			delete(w.keys, k)
 		}
-		w.count.Add(-1)
 	}
+	w.count.Add(-1)
 }
 
 // revision returns a channel that gets a token when a revision is reached.
@@ -74,7 +83,7 @@ func (w *waiters) revealed(changes []*bus.Change, revision uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range changes {
-		for ch := range w.keys[waitKey{c.Bucket, c.Key}] {
+		for ch := range w.keys[WaitKey{c.Bucket, c.Key}] {
 			token(ch)
 		}
 	}
