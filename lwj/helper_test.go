@@ -60,7 +60,7 @@ func newHost(t testing.TB, opts ...hostOption) *testHost {
 
 func (h *testHost) open() {
 	h.t.Helper()
-	cfg := engine.Config{Log: h.log, StoreID: []byte("0123456789abcdef"), Layers: []engine.Layer{Layer(h.hooks...), claimLayer(h.hooks)}, Logger: slog.New(slog.DiscardHandler)}
+	cfg := engine.Config{Log: h.log, StoreID: []byte("0123456789abcdef"), Layers: []engine.Layer{Layer(h.hooks...), claimLayer(h.hooks), ownerLayer()}, Logger: slog.New(slog.DiscardHandler)}
 	if h.nc != nil {
 		cfg.Publish = engine.NewEvents(h.nc, nil, cfg.Logger)
 		h.store = NewOutputStore(openOutput(h.t, h.nc), bus.Names{Namespace: bus.DefaultNamespace})
@@ -86,6 +86,9 @@ func (h *testHost) close() {
 	h.t.Helper()
 	if err := CheckReplay(h.engine.Snapshot()); err != nil {
 		h.t.Errorf("replay law: %v", err)
+	}
+	if _, err := h.engine.CheckLog(context.Background()); err != nil {
+		h.t.Errorf("replay(log) == state: %v", err)
 	}
 	h.conn.Close()
 	if h.store != nil {

@@ -37,6 +37,13 @@ func eventKey(id, n uint64) string {
 	return strconv.FormatUint(id, 10) + "." + partEvent + strconv.FormatUint(n, 10)
 }
 
+// jobOwner begins the id under which a job owns keys: job 7 is the owner
+// "job_7" for as long as it is in no final state. Nobody registers such an id.
+const jobOwner = "job_"
+
+// JobOwner is the id under which a job owns keys.
+func JobOwner(id uint64) string { return jobOwner + strconv.FormatUint(id, 10) }
+
 // parseKey splits a key of Bucket; false for one that is no job's.
 func parseKey(key string) (id uint64, part string, ok bool) {
 	digits, part, ok := strings.Cut(key, ".")

@@ -137,7 +137,7 @@ func TestLauncherFenced(t *testing.T) {
 	stdin, input := io.Pipe()
 	j := start(t, l, sh("echo up; read go; exit 3"), RunOptions{Stdin: stdin, Stdout: out})
 	out.next(t)
-	h.endOwner(l.ID(), l.lease.token)
+	h.endOwner(l.ID(), l.session.Token())
 	must(t, input.Close())
 	r := ended(t, j)
 	wantEqual(t, "lost", true, r.Lost)
@@ -171,7 +171,7 @@ func TestLauncherEarlyCancel(t *testing.T) {
 	h := newHost(t, withNATS)
 	l := launcher(t, h.conn, LauncherConfig{Lease: time.Hour})
 	must(t, l.admit())
-	id, err := h.client.Submit(testContext(t), NewSpec("sleep", "60"), Start(l.lease.id, l.lease.token))
+	id, err := h.client.Submit(testContext(t), NewSpec("sleep", "60"), Start(l.session.ID(), l.session.Token()))
 	must(t, err)
 	must(t, one(h.client.Cancel(testContext(t), time.Minute, id)))
 	ctx := testContext(t)
@@ -204,6 +204,6 @@ func TestLauncherCloseWithoutHost(t *testing.T) {
 		t.Error("want the end of the context")
 	}
 	wantEqual(t, "lost", true, ended(t, j).Lost)
-	h.endOwner(l.ID(), l.lease.token)
+	h.endOwner(l.ID(), l.session.Token())
 	wantEqual(t, "state in the store", Failed, h.show(j.ID()).State.State)
 }

@@ -148,9 +148,10 @@ func (l *Launcher) Close(ctx context.Context) error {
 	l.active.Wait()
 	stopped := l.ctx.Err() != nil // the lease is lost, or ctx ended with jobs left
 	if !stopped {
-		l.lease.end(ctx)
+		l.endOwner(ctx)
 	}
 	l.cancel(bus.ErrClosed)
+	l.session.Orphan()
 	l.loops.Wait()
 	if stopped {
 		return context.Cause(ctx)

@@ -60,7 +60,7 @@ func (l *Launcher) Run(ctx context.Context, spec Spec, opts RunOptions) (*Job, e
 	defer cancel(nil)
 	defer context.AfterFunc(l.ctx, func() { cancel(context.Cause(l.ctx)) })()
 
-	id, err := l.client.Submit(ctx, spec, Start(l.lease.id, l.lease.token))
+	id, err := l.client.Submit(ctx, spec, Start(l.session.ID(), l.session.Token()))
 	if err != nil {
 		l.submitted(err)
 		return nil, err

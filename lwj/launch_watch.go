@@ -12,6 +12,9 @@ import (
 // is dropped is found by the next look at all of them.
 const maxControls = 4096
 
+// looks is how many looks at all of them fit in one lease's time.
+const looks = 3
+
 // watch follows what is asked of a launcher's jobs: control records come as
 // events, and are read again after each renewal of the lease and each
 // reconnect, so that none is lost.
@@ -24,22 +27,24 @@ type watch struct {
 	since  uint64        // revision of the last look; run's own
 }
 
-// openWatch returns when the server has the subscription, or when the
-// connection was lost: the next one has it, and run looks at what came in
-// between.
-func openWatch(l *Launcher) (*watch, error) {
-	w := &watch{l: l, msgs: make(chan *nats.Msg, maxControls), again: make(chan struct{}, 1)}
-	nc := l.conn.NATS()
+func newWatch(l *Launcher) *watch {
+	return &watch{l: l, msgs: make(chan *nats.Msg, maxControls), again: make(chan struct{}, 1)}
+}
+
+// open returns when the server has the subscription, or when the connection
+// was lost: the next one has it, and run looks at what came in between.
+func (w *watch) open() error {
+	nc := w.l.conn.NATS()
 	var err error
-	if w.sub, err = nc.ChanSubscribe(l.conn.Names().Ctl(l.lease.id, 0), w.msgs); err != nil {
-		return nil, bus.NewError(bus.CodeUnreachable, "subscribe to requests: %v", err)
+	if w.sub, err = nc.ChanSubscribe(w.l.conn.Names().Ctl(w.l.ID(), 0), w.msgs); err != nil {
+		return bus.NewError(bus.CodeUnreachable, "subscribe to requests: %v", err)
 	}
 	w.status = nc.StatusChanged(nats.CONNECTED)
 	if err = nc.Flush(); err != nil && nc.IsClosed() {
 		w.close() // the subscription went with the connection
-		return nil, bus.NewError(bus.CodeUnreachable, "subscribe to requests: %v", err)
+		return bus.NewError(bus.CodeUnreachable, "subscribe to requests: %v", err)
 	}
-	return w, nil
+	return nil
 }
 
 // resync makes run look at all control records that changed.
@@ -102,9 +107,9 @@ func (w *watch) look() {
 	if missed {
 		w.since = 0
 	}
-	ctx, cancel := context.WithTimeoutCause(w.l.ctx, w.l.lease.ttl/renewals, bus.ErrTimeout)
+	ctx, cancel := context.WithTimeoutCause(w.l.ctx, w.l.cfg.Lease/looks, bus.ErrTimeout)
 	defer cancel()
-	jobs, revision, err := w.l.client.Owned(ctx, w.l.lease.id, w.since)
+	jobs, revision, err := w.l.client.Owned(ctx, w.l.ID(), w.since)
 	if err != nil {
 		w.l.missedAgain(missed)
 		return

@@ -2,6 +2,8 @@ package lwj
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/lwjbus/lwjbus/bus"
+	"github.com/lwjbus/lwjbus/kvbucket"
 )
 
 // Defaults and bounds of a launcher.
@@ -121,7 +124,8 @@ const tokenRunes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 //	the launcher is paused beyond its writes are refused (ErrFenced), its processes     TestLauncherPaused
 //	its lease                     are killed
 //	the launcher is killed        so are the processes (internal/proc); the host        TestLauncherKilled
-//	                              settles its jobs when the lease has ended
+//	                              settles its jobs when the lease has ended, the next
+//	                              host of the machine as soon as it starts
 //
 // # Limits
 //
@@ -129,17 +133,17 @@ const tokenRunes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 // wait in memory. A running job costs two goroutines (three with standard
 // input), two file descriptors and no thread (TestLauncherThousand).
 //
-// Goroutines: those of lease, watch, ledger and spool, one per job; Close waits
+// Goroutines: those of session, watch, ledger and spool, one per job; Close waits
 // for all of them.
 type Launcher struct {
-	conn   *bus.Conn
-	client *Client
-	cfg    LauncherConfig
-	lease  *lease
-	watch  *watch
-	ledger *ledger
-	spool  *spool
-	starts chan struct{} // a slot is taken by sending
+	conn    *bus.Conn
+	client  *Client
+	cfg     LauncherConfig
+	session *kvbucket.Session
+	watch   *watch
+	ledger  *ledger
+	spool   *spool
+	starts  chan struct{} // a slot is taken by sending
 
 	ctx    context.Context // ends when the lease is lost or Close gives up or is done
 	cancel context.CancelCauseFunc
@@ -172,14 +176,19 @@ func NewLauncher(ctx context.Context, conn *bus.Conn, cfg LauncherConfig) (*Laun
 		conn: conn, client: NewClient(conn), cfg: cfg, jobs: map[uint64]*Job{},
 		starts: make(chan struct{}, maxStarts), lost: make(chan struct{}), ended: make(chan struct{}),
 	}
+	l.watch = newWatch(l)
 	var err error
-	if l.lease, err = openLease(ctx, conn, cfg.Name+"-"+uuid.NewString(), cfg.Lease, cfg.Host); err != nil {
+	l.session, err = kvbucket.OpenSession(ctx, conn, kvbucket.SessionConfig{
+		ID: cfg.Name + "-" + uuid.NewString(), TTL: cfg.Lease, Info: fmt.Sprintf("host %s, pid %d", cfg.Host, os.Getpid()),
+		Renewed: l.watch.resync,
+	})
+	if err != nil {
 		return nil, err
 	}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
-	if l.watch, err = openWatch(l); err != nil {
+	if err = l.watch.open(); err != nil {
 		l.cancel(err)
-		l.lease.end(ctx)
+		l.endOwner(ctx)
 		return nil, err
 	}
 	l.ledger, l.spool = newLedger(l.ctx, l.client), newSpool(l.ctx, conn)
@@ -190,19 +199,31 @@ func NewLauncher(ctx context.Context, conn *bus.Conn, cfg LauncherConfig) (*Laun
 	return l, nil
 }
 
-// keepLease renews the lease until it is lost or the launcher ends.
+// keepLease waits until the lease is lost or the launcher ends.
 func (l *Launcher) keepLease() {
-	err := l.lease.keep(l.ctx, l.watch.resync)
-	if l.ctx.Err() != nil {
+	select {
+	case <-l.session.Lost():
+	case <-l.ctx.Done():
 		return
 	}
-	l.cfg.Logger.Warn("the launcher has lost its lease", "owner", l.lease.id, "error", err)
+	err := l.session.Err()
+	if errors.Is(err, bus.ErrClosed) || l.ctx.Err() != nil {
+		return
+	}
+	l.cfg.Logger.Warn("the launcher has lost its lease", "owner", l.ID(), "error", err)
 	close(l.lost)
 	l.cancel(refuse(ErrNoOwner, "the launcher's lease has ended: %v", err).WithHint("start another launcher"))
 }
 
+// endOwner ends the registration: the host settles what is left at once. Where
+// it cannot, the lease ends by itself.
+func (l *Launcher) endOwner(ctx context.Context) {
+	l.session.Orphan()
+	_ = kvbucket.EndOwner(ctx, l.conn, l.session.Owner())
+}
+
 // ID is the owner id under which the launcher has its jobs.
-func (l *Launcher) ID() string { return l.lease.id }
+func (l *Launcher) ID() string { return l.session.ID() }
 
 // Lost is closed when the launcher has lost its lease, and with it all its
 // jobs: it runs no more. Close it, and start another.

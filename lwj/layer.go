@@ -25,7 +25,7 @@ func Layer(hooks ...Hook) engine.Layer {
 	return engine.Layer{
 		Name: "lwj",
 		Buckets: []engine.Bucket{
-			{Name: Bucket, History: History, ReadOnly: true},
+			{Name: Bucket, History: History, ReadOnly: true, Settles: true},
 			{Name: OwnBucket, History: 1, Transient: true, ReadOnly: true},
 			{Name: DedupBucket, History: 1, Transient: true, ReadOnly: true},
 		},
@@ -39,6 +39,7 @@ func Layer(hooks ...Hook) engine.Layer {
 			engine.ReadOf(VerbOwned, nil, owned),
 		},
 		OwnerEnded: l.ownerEnded,
+		Owner:      l.owner,
 	}
 }
 

@@ -91,7 +91,11 @@ func (j *job) enter(to State, detail *Detail) error {
 			return err
 		}
 	}
-	return j.record(to, detail, final)
+	if err := j.record(to, detail, final); err != nil || !final {
+		return err
+	}
+	j.endOwned()
+	return nil
 }
 
 // disown takes the job from its owner: it has ended or waits for another.

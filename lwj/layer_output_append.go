@@ -117,11 +117,12 @@ func ownerAlive(v *engine.View, ctl *Control) bool {
 	return bus.Unmarshal(c.Value, &r) == nil && !r.Ending
 }
 
-// tell posts the event that output is over its limit, once for a job.
+// tell posts the event that output is over its limit, once for a job, with
+// the clock of whoever prints it.
 func (j *jobOutput) tell(ctx context.Context, v *engine.View) error {
-	v = v.Engine().View(v.User)
-	for n := lastEvent(v, j.id); n > 0; n-- {
-		ev, err := decode[EventRecord](v.Get(Bucket, eventKey(j.id, n)))
+	now := v.Engine().View(v.User)
+	for n := lastEvent(now, j.id); n > 0; n-- {
+		ev, err := decode[EventRecord](now.Get(Bucket, eventKey(j.id, n)))
 		if err == nil && ev.Kind == KindEvent && ev.Name == EventTruncated {
 			return nil
 		}
@@ -131,7 +132,7 @@ func (j *jobOutput) tell(ctx context.Context, v *engine.View) error {
 	if err != nil {
 		return err
 	}
-	if res := v.Engine().Call(ctx, v.User, VerbPost, &bus.Request{Body: body}); res.Error != nil {
+	if res := v.Engine().Call(ctx, v.User, VerbPost, &bus.Request{Clock: v.Clock, Body: body}); res.Error != nil {
 		return res.Error
 	}
 	return nil

@@ -16,7 +16,7 @@ type EventOptions struct {
 	Kinds  []Kind   // Default: all.
 
 	Now   bool      // only what happens after the call
-	From  uint64    // from this revision on; bus.ErrCompacted when some of it is gone
+	From  uint64    // from this revision on: bus.ErrCompacted when some of it is gone, CodeUsage beyond the one after the newest
 	Since time.Time // leave out what happened before it
 }
 
@@ -76,7 +76,7 @@ func newFilter(o EventOptions) filter {
 
 // replay asks the host for what the monitor has not seen.
 func (m *Monitor) replay(ctx context.Context, from uint64) (*bus.Page, error) {
-	req := ReplayRequest{IDs: m.opts.IDs, States: m.opts.States, From: from, Single: m.single, Repair: m.level,
+	req := ReplayRequest{IDs: m.opts.IDs, States: m.opts.States, From: from, Single: m.single, Repair: m.level || m.opts.Now,
 		Start: m.opts.From == 0 && !m.opts.Now && !m.level}
 	if !m.opts.Since.IsZero() {
 		req.Since = m.opts.Since.UnixNano()
@@ -88,8 +88,9 @@ func (m *Monitor) replay(ctx context.Context, from uint64) (*bus.Page, error) {
 // Next returns the next event; it waits for one until ctx ends, which loses
 // nothing.
 //
-// Errors: bus.ErrCompacted when wanted events are gone; bus.ErrClosed; the
-// cause of ctx; what the host refuses.
+// Errors: bus.ErrCompacted when wanted events are gone; CodeUsage for a From
+// that has not been (TestMonitorFromFuture); bus.ErrClosed; the cause of ctx;
+// what else the host refuses.
 func (m *Monitor) Next(ctx context.Context) (*Event, error) {
 	for len(m.ready) == 0 {
 		b, err := m.f.Next(ctx)

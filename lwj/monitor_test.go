@@ -237,6 +237,23 @@ func TestMonitorFilters(t *testing.T) {
 	}
 }
 
+// TestMonitorFromFuture: a monitor begins at the revision after the newest at
+// the latest.
+func TestMonitorFromFuture(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, withNATS)
+	h.submit(NewSpec("true"))
+	newest := h.engine.Snapshot().Revision()
+	for _, ids := range [][]uint64{nil, {1}} {
+		m := h.monitor(EventOptions{IDs: ids, From: newest + 1})
+		wantEqual(t, "events and the mark", 1, len(until(t, m, caughtUp)))
+		for _, from := range []uint64{newest + 2, bus.FromNow} {
+			_, err := h.monitor(EventOptions{IDs: ids, From: from}).Next(testContext(t))
+			wantCode(t, bus.CodeUsage, err)
+		}
+	}
+}
+
 // TestMonitorOfOneJobLive: the subject of one job's transitions chains by itself.
 func TestMonitorOfOneJobLive(t *testing.T) {
 	t.Parallel()

@@ -189,7 +189,9 @@ func TestOutputLimit(t *testing.T) {
 	s := NewSpec("true")
 	s.OutputLimit = 10
 	id := h.runningJob(s)
+	before := h.conn.Clock().Now()
 	h.print(id, 0, Stdout, []byte("0123456789abcdef"), 4)
+	after := h.conn.Clock().Now()
 	h.restart()
 	results, err := h.client.Append(testContext(t), Chunk{ID: id, Epoch: 1, Stream: Stderr, Offset: 0, Data: []byte("more")},
 		Chunk{ID: id, Epoch: 1, Stream: Stdout, Offset: 16, Data: []byte("more")})
@@ -203,6 +205,9 @@ func TestOutputLimit(t *testing.T) {
 	events := until(t, h.monitor(EventOptions{Kinds: []Kind{KindEvent}}), caughtUp)
 	wantEqual(t, "events and the mark", 2, len(events))
 	wantEqual(t, "name", EventTruncated, events[0].Name)
+	if got := events[0].Clock; got <= before || got > after {
+		t.Errorf("want the clock of whoever printed, above %d up to %d, got %d", before, after, got)
+	}
 }
 
 func TestOutputEndsWithItsJob(t *testing.T) {

@@ -124,6 +124,12 @@ const EventTruncated = "truncated"
 // decode reads a record of ours; what cannot be read is CodeStore, naming the key.
 func decode[R any](c *bus.Change) (*R, error) {
 	r := new(R)
+	if u, ok := any(r).(unpackable); ok {
+		if u.unpack(c.Value) {
+			return r, nil
+		}
+		*r = *new(R) // it may be partly filled
+	}
 	if err := bus.Unmarshal(c.Value, r); err != nil {
 		return nil, bus.NewError(bus.CodeStore, "key %s at revision %d cannot be read: %v", c.Key, c.Revision, err)
 	}

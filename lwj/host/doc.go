@@ -14,6 +14,9 @@
 // # Failure
 //
 //	the host is killed            whoever is left takes over; requests in flight are sent again
+//	a launcher is killed          a host that starts ends the leases of processes of this machine that
+//	                              are gone, and settles their jobs (TestHostBuriesTheKilled); else the
+//	                              lease ends when it is not renewed
 //	the disk is full              writes fail with CodeFull, reads go on; writes work again when there is space
 //	the server stops taking writes   it is restarted in the same process, requests wait
 //	the engine finds the store broken   Failed is closed; a session gives the host up and tries again

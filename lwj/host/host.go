@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/lwjbus/lwjbus/atomic"
 	"github.com/lwjbus/lwjbus/bus"
 	"github.com/lwjbus/lwjbus/bus/embedded"
 	"github.com/lwjbus/lwjbus/internal/engine"
@@ -64,7 +65,7 @@ func Start(ctx context.Context, cfg Config) (*Host, error) {
 // startLocked becomes the host under a lock, which it closes if it cannot.
 func startLocked(ctx context.Context, cfg Config, lock *embedded.Lock) (*Host, error) {
 	h := &Host{cfg: cfg, lock: lock}
-	for _, step := range []func(context.Context) error{h.openServer, h.openStore, h.openEngine, h.openAPI, h.publish} {
+	for _, step := range []func(context.Context) error{h.openServer, h.openStore, h.openEngine, h.bury, h.openAPI, h.publish} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, h.Close())
 		}
@@ -74,6 +75,9 @@ func startLocked(ctx context.Context, cfg Config, lock *embedded.Lock) (*Host, e
 
 // openServer starts the embedded server and the watch over its disk.
 func (h *Host) openServer(ctx context.Context) (err error) {
+	if err := h.claim(); err != nil {
+		return err
+	}
 	h.server, err = embedded.Start(ctx, embedded.Config{
 		Dir: h.cfg.Dir, Durability: h.cfg.Durability, Namespace: h.cfg.Namespace, Port: h.cfg.Port, Logger: h.cfg.Logger,
 	})
@@ -144,7 +148,7 @@ func (h *Host) openEngine(ctx context.Context) error {
 		Namespace: h.cfg.Namespace, Log: h.streamLog, Checkpoints: h.checkpoints,
 		Projector: engine.ProjectInto(h.view, h.store, 1, h.cfg.Logger), Publish: engine.NewEvents(h.core, h.server.Wanted, h.cfg.Logger),
 		StoreID: id[:], Quota: h.cfg.Quota, Shown: shown,
-		Layers:  []engine.Layer{kvbucket.Layer(), lwj.Layer(), h.output.Layer(), h.layer()},
+		Layers:  []engine.Layer{kvbucket.Layer(), atomic.Layer(), lwj.Layer(), h.output.Layer(), h.layer()},
 		OnDoubt: h.guard.doubt, Logger: h.cfg.Logger,
 	})
 	if err == nil {

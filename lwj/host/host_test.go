@@ -105,6 +105,68 @@ func TestStatus(t *testing.T) {
 	})
 }
 
+// TestStandbysGoInTheirNamespace: a stand-by whose directory fell to a host of
+// another namespace does not take over from that one while anybody stands by
+// for it; when nobody is left it does.
+func TestStandbysGoInTheirNamespace(t *testing.T) {
+	t.Parallel()
+	ctx, dir := testContext(t), t.TempDir()
+	join := func(namespace string) *host.Session {
+		s, err := host.Join(ctx, host.Config{Dir: dir, Namespace: namespace})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	write := func(s *host.Session) {
+		if _, err := bucket(t, s.Conn()).Put(ctx, "k", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours, theirs := usurp(t, dir, join)
+	for range 3 {
+		next := join("other")
+		closeHost(t, theirs)
+		write(next)
+		if !next.Hosting() || ours.Hosting() {
+			t.Fatal("want the next of its namespace to be the host, got another")
+		}
+		theirs = next.Close
+	}
+	closeHost(t, theirs)
+	write(ours)
+	if !ours.Hosting() {
+		t.Fatal("want the stand-by that is left to be the host, got none")
+	}
+}
+
+func closeHost(t *testing.T, leave func() error) {
+	t.Helper()
+	if err := leave(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// usurp returns a stand-by of namespace lwj, and how the host of namespace
+// other leaves that was faster than it when its host left.
+func usurp(t *testing.T, dir string, join func(namespace string) *host.Session) (*host.Session, func() error) {
+	t.Helper()
+	for first := join("lwj"); ; {
+		standby := join("lwj")
+		closeHost(t, first.Close)
+		h, err := host.Start(testContext(t), host.Config{Dir: dir, Namespace: "other"})
+		if err == nil {
+			t.Cleanup(func() { h.Close() })
+			return standby, h.Close
+		}
+		if !errors.Is(err, host.ErrLocked) {
+			t.Fatal(err)
+		}
+		first = standby // it was faster: again
+	}
+}
+
 // A session of another namespace is told at once that the directory's host
 // serves another one.
 func TestOtherNamespace(t *testing.T) {

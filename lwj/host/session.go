@@ -171,9 +171,12 @@ func (s *Session) serve(h *Host) bool {
 
 // takeOver tries to become the host until there is one again.
 func (s *Session) takeOver() {
-	told := ""
+	told, turn := "", turn{dir: s.cfg.Dir, namespace: s.cfg.Namespace}
 	for s.conn.NATS().Status() != nats.CONNECTED && s.ctx.Err() == nil {
-		err := s.tryHost(s.ctx)
+		err := turn.check()
+		if err == nil {
+			err = s.tryHost(s.ctx)
+		}
 		if err == nil {
 			s.adopt()
 			return
