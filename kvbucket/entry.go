@@ -1,6 +1,7 @@
 package kvbucket
 
 import (
+	"slices"
 	"time"
 
 	"github.com/lwjbus/lwjbus/bus"
@@ -31,6 +32,7 @@ func newEntry(c *bus.Change) *Entry {
 }
 
 func appendEntries(to []*Entry, changes []*bus.Change) []*Entry {
+	to = slices.Grow(to, len(changes))
 	for _, c := range changes {
 		to = append(to, newEntry(c))
 	}

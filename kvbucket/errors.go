@@ -15,8 +15,11 @@ var (
 	ErrInvalidKey = errors.New("invalid key")
 	// ErrInvalidBucket is returned for a name that no bucket can have.
 	ErrInvalidBucket = errors.New("invalid bucket name")
+	// ErrInvalidOwner is returned for an owner, or a TTL, that no key can have,
+	// and for a change of owner that says nothing.
+	ErrInvalidOwner = errors.New("invalid owner")
 	// ErrTooLarge is returned for a value over MaxValue bytes, more than
-	// MaxOperations keys, or what does not fit a record; its code is bus.CodeTooLarge.
+	// MaxOperations operations, or what does not fit a record; its code is bus.CodeTooLarge.
 	ErrTooLarge = bus.NewError(bus.CodeTooLarge, "too large")
 	// ErrDenied is returned for a write to a bucket that another layer keeps.
 	ErrDenied = bus.NewError(bus.CodeDenied, "denied")
@@ -32,6 +35,15 @@ var (
 	// ErrRevision is returned when the key is not at the revision of an
 	// IfRevision; Revision is the key's, 0 when it does not exist.
 	ErrRevision = bus.NewError(bus.CodeRevision, "the key is at another revision")
+	// ErrNoOwner is returned by a write under an owner that is not registered, or
+	// that is ending.
+	ErrNoOwner = bus.NewError(bus.CodeNoOwner, "no such owner")
+	// ErrFenced is returned by a write under an owner's token that is no longer
+	// its own: the id has been registered again since.
+	ErrFenced = bus.NewError(bus.CodeFenced, "the owner has been registered again since")
+	// ErrOwnerEnded is returned by a wait that depended on an owner which is not
+	// registered, or has ended.
+	ErrOwnerEnded = bus.NewError(bus.CodeNever, "the owner has ended")
 	// ErrCompacted is returned when what is asked for is no longer kept;
 	// Revision is the first that works.
 	ErrCompacted = bus.ErrCompacted

@@ -1,6 +1,7 @@
 package kvbucket_test
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,9 +27,40 @@ func TestK26(t *testing.T) {
 			}
 			return 2, err
 		},
+		"kv.txn": func(b bucket) (uint64, error) {
+			res, err := b.Commit(b.ctx, kvbucket.Txn{
+				If:   []kvbucket.Cond{kvbucket.VersionIs("a", kvbucket.Equal, 1)},
+				Then: []kvbucket.Op{kvbucket.OpPop("a"), kvbucket.OpPut("b", []byte("2")).In("other")},
+			})
+			if err != nil {
+				return 0, err
+			}
+			same(b.t, []any{true, "a=1"}, []any{res.Succeeded, entryLine(res.Results[0].Entry)}) // as it was, however often it is asked
+			return res.Revision, nil
+		},
+		"kv.txn of an update": func(b bucket) (uint64, error) {
+			calls := 0
+			e, err := b.Update(b.ctx, "a", func(old *kvbucket.Entry) ([]byte, error) {
+				calls++
+				return append([]byte("2"), old.Value...), nil
+			})
+			if err != nil {
+				return 0, err
+			}
+			same(b.t, []any{1, "a=21"}, []any{calls, entryLine(e)})
+			return e.Revision, nil
+		},
+		"kv.txn of a swap": func(b bucket) (uint64, error) {
+			was, err := b.Swap(b.ctx, "a", []byte("2"))
+			if err == nil {
+				same(b.t, "a=1", entryLine(was))
+			}
+			return 2, err
+		},
 	}
-	for verb, write := range writes {
-		t.Run(verb+" between host and client", func(t *testing.T) {
+	for name, write := range writes {
+		verb, _, _ := strings.Cut(name, " ")
+		t.Run(name+" between host and client", func(t *testing.T) {
 			t.Parallel()
 			h := newBed(t)
 			b := openBucket(t, h.connect(t, bus.Config{TryTimeout: 50 * time.Millisecond}), "test")
@@ -39,8 +71,8 @@ func TestK26(t *testing.T) {
 			appliedOnce(t, b, write)
 			same(t, true, lost.Load() > 2)
 		})
-		for name, fault := range map[string]enginetest.Fault{"stored": enginetest.LoseAck, "not stored": enginetest.LoseWrite} {
-			t.Run(verb+" between log and host, "+name, func(t *testing.T) {
+		for how, fault := range map[string]enginetest.Fault{"stored": enginetest.LoseAck, "not stored": enginetest.LoseWrite} {
+			t.Run(name+" between log and host, "+how, func(t *testing.T) {
 				t.Parallel()
 				h := newBed(t)
 				var appends atomic.Int32

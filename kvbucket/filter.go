@@ -1,23 +1,5 @@
 package kvbucket
 
-import (
-	"slices"
-
-	"github.com/lwjbus/lwjbus/bus"
-)
-
-// kinds is a set of operations; the empty one is all of them.
-type kinds uint8
-
-func kindsOf(ops []bus.Op) (k kinds) {
-	for _, op := range ops {
-		k |= 1 << op
-	}
-	return k
-}
-
-func (k kinds) has(op bus.Op) bool { return k == 0 || k&(1<<op) != 0 }
-
 // Names of filters, as an Event carries them.
 const (
 	filterKey    = "key:"    // the key follows
@@ -25,106 +7,77 @@ const (
 	filterRange  = "range:"  // from, a comma, to follow; to is absent when unbounded
 )
 
+// FilterOption says which keys a watch follows. It is an option of
+// Bucket.Watch, and what Watch.Add and Watch.Remove take.
+type FilterOption interface {
+	WatchOption
+	given() []filter
+}
+
+// filterOption is the filters of one option.
+type filterOption []filter
+
+func (f filterOption) given() []filter             { return f }
+func (f filterOption) changeWatch(o *watchOptions) { o.filters = append(o.filters, f...) }
+
+// Keys is a filter for each of the keys. Its name is "key:" and the key.
+func Keys(keys ...string) FilterOption { return filtersOf(keys, keyFilter) }
+
+// Prefixes is a filter for each of the prefixes. Its name is "prefix:" and
+// the prefix.
+func Prefixes(prefixes ...string) FilterOption { return filtersOf(prefixes, prefixFilter) }
+
+// Ranges is a filter for each of the ranges. Its name is "range:", From, a
+// comma and To.
+func Ranges(ranges ...Range) FilterOption { return filtersOf(ranges, rangeFilter) }
+
+func filtersOf[T any](of []T, make func(T) filter) (out filterOption) {
+	for _, one := range of {
+		out = append(out, make(one))
+	}
+	return out
+}
+
 // filter is one key, prefix or range that a watch is told.
 type filter struct {
 	name string
 	span Range
-	key  bool // span is that of one key
+	kind string // filterKey, …; "": everything, of a watch without filters
 }
 
-func keyFilter(key string) filter { return filter{filterKey + key, just(key), true} }
+// filterID tells filters apart: names do not, if keys have commas.
+type filterID struct {
+	kind, from, to string
+	bounded        bool
+}
 
-func prefixFilter(p string) filter { return filter{filterPrefix + p, Prefix(p), false} }
+func keyFilter(key string) filter { return filter{filterKey + key, just(key), filterKey} }
+
+func prefixFilter(p string) filter { return filter{filterPrefix + p, Prefix(p), filterPrefix} }
 
 func rangeFilter(r Range) filter {
 	name := filterRange + r.From + ","
 	if r.To != nil {
 		name += *r.To
 	}
-	return filter{name, r, false}
+	return filter{name, r, filterRange}
 }
 
-// filters are those of one watch, in the order given; none is everything.
-type filters struct {
-	all    []filter
-	keys   map[string]int // key: place in all
-	ranges []int          // places in all
-}
-
-func newFilters(given []filter) (*filters, error) {
-	f := &filters{keys: map[string]int{}}
-	for _, one := range given {
-		if err := f.add(one); err != nil {
-			return nil, err
-		}
+func (f filter) id() filterID {
+	id := filterID{kind: f.kind, from: f.span.From, bounded: f.span.To != nil}
+	if id.bounded {
+		id.to = *f.span.To
 	}
-	if n := len(f.all); n > MaxFilters {
-		return nil, bus.NewError(bus.CodeTooLarge, "a watch with %d filters: at most %d are allowed", n, MaxFilters).
-			WithHint("watch a prefix, or open several watches")
-	}
-	return f, nil
+	return id
 }
 
-func (f *filters) add(one filter) error {
-	if !one.key {
-		f.ranges, f.all = append(f.ranges, len(f.all)), append(f.all, one)
+// check is what can be wrong with a filter.
+func (f filter) check() error {
+	if f.kind != filterKey {
 		return nil
 	}
-	key := one.span.From
-	if err := checkKey(key); err != nil {
-		return err
-	}
-	if _, ok := f.keys[key]; !ok {
-		f.keys[key], f.all = len(f.all), append(f.all, one)
-	}
-	return nil
+	return checkKey(f.span.From)
 }
 
-// single returns the key if the filters are just one literal key.
-func (f *filters) single() (string, bool) {
-	if len(f.all) == 1 && f.all[0].key {
-		return f.all[0].span.From, true
-	}
-	return "", false
-}
-
-// match returns the names of the filters that want a key, in the order given.
-func (f *filters) match(key string) []string {
-	if len(f.all) == 0 {
-		return []string{""}
-	}
-	var at []int
-	if i, ok := f.keys[key]; ok {
-		at = append(at, i)
-	}
-	for _, i := range f.ranges {
-		if f.all[i].span.Contains(key) {
-			at = append(at, i)
-		}
-	}
-	slices.Sort(at)
-	names := make([]string, len(at))
-	for i, n := range at {
-		names[i] = f.all[n].name
-	}
-	return names
-}
-
-// wants tells whether any filter wants a key.
-func (f *filters) wants(key string) bool {
-	if _, ok := f.keys[key]; ok || len(f.all) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(f.ranges, func(i int) bool { return f.all[i].span.Contains(key) })
-}
-
-// request fills in which keys the host is asked for.
-func (f *filters) request(r *replayRequest) {
-	for _, one := range f.all {
-		if one.key {
-			r.Keys = append(r.Keys, one.span.From)
-		} else {
-			r.Ranges = append(r.Ranges, wireRange(one.span))
-		}
-	}
-}
+// everything tells whether no key is outside.
+func (f filter) everything() bool { return f.span.From == "" && f.span.To == nil }

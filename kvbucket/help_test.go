@@ -51,7 +51,7 @@ func (b bucket) get(key string, opts ...kvbucket.GetOption) *kvbucket.Entry {
 }
 
 // list returns "key=value" of a range.
-func (b bucket) list(r kvbucket.Range, opts ...kvbucket.GetOption) []string {
+func (b bucket) list(r kvbucket.Range, opts ...kvbucket.ListOption) []string {
 	b.t.Helper()
 	list, err := b.List(b.ctx, r, opts...)
 	check(b.t, err)

@@ -13,7 +13,7 @@ import (
 const (
 	MaxKey        = 1024    // bytes of a key
 	MaxValue      = 1 << 20 // bytes of a value
-	MaxOperations = 512     // keys that one transaction writes
+	MaxOperations = 512     // operations of a branch of a transaction, and its conditions
 	MaxFilters    = 4096    // keys, prefixes and ranges of one watch
 )
 

@@ -8,14 +8,7 @@ import (
 )
 
 func checkReplay(in *replayRequest) error {
-	if err := checkBucket(in.Bucket); err != nil {
-		return err
-	}
-	if n := len(in.Keys) + len(in.Ranges); n > MaxFilters {
-		return bus.NewError(bus.CodeTooLarge, "a watch with %d filters: at most %d are allowed", n, MaxFilters).
-			WithHint("watch a prefix, or open several watches")
-	}
-	return nil
+	return checkAll(checkBucket(in.Bucket), checkFilters(len(in.Keys)+len(in.Ranges)))
 }
 
 // replay answers one page of a watch.

@@ -121,13 +121,34 @@ func TestHostRefuses(t *testing.T) {
 		{"kv.putall", []any{"test", []string{"a", "a"}, [][]byte{nil, nil}}, bus.CodeUsage},
 		{"kv.putall", []any{"test", make([]string, 513), make([][]byte, 513)}, bus.CodeTooLarge},
 		{"kv.putall", []any{"_owner", []string{"a"}, [][]byte{nil}}, bus.CodeUsage},
+		{"kv.put", []any{"test", "a", nil, nil, false, nil, true}, bus.CodeUsage},
+		{"kv.put", []any{"test", "a", nil, nil, false, []any{9}}, bus.CodeUsage},
+		{"kv.put", []any{"test", "a", nil, 1, true}, bus.CodeUsage},
+		{"kv.putall", []any{"test", []string{"a"}, [][]byte{nil}, []any{2, ""}}, bus.CodeUsage},
+		{"kv.txn", []any{nil, nil}, bus.CodeMalformed},
+		{"kv.txn", []any{nil, []any{nil}, nil}, bus.CodeUsage},
+		{"kv.txn", []any{nil, []any{[]any{6, "", "a"}}, nil}, bus.CodeUsage},
+		{"kv.txn", []any{nil, nil, []any{[]any{99, "test", "a"}}}, bus.CodeUsage},
+		{"kv.txn", []any{nil, []any{[]any{11, "test", "", nil, nil, nil, nil, false, false, []string{"a"}}}, nil}, bus.CodeMalformed},
+		{"kv.txn", []any{[]any{[]any{99, "test", "a", "==", nil, 0}}, nil, nil}, bus.CodeUsage},
+		{"kv.txn", []any{[]any{[]any{1, "test", "a", "<", nil, 0}}, nil, nil}, bus.CodeUsage},
+		{"kv.txn", []any{[]any{[]any{3, "test", "a", "<", nil, 0}}, nil, nil}, bus.CodeUsage},
+		{"kv.txn", []any{[]any{[]any{6, "", "o", "<", nil, 0}}, nil, nil}, bus.CodeUsage},
+		{"kv.txn", []any{nil, make([]any, 513), nil}, bus.CodeUsage},
+		{"kv.keys", []any{"_owner", "", nil}, bus.CodeUsage},
+		{"kv.count", []any{"_owner", "", nil}, bus.CodeUsage},
 		{"kv.delete", []any{"_owner", "a"}, bus.CodeUsage},
 		{"kv.delete", []any{"test", ""}, bus.CodeUsage},
 		{"kv.get", []any{"_owner", "a"}, bus.CodeUsage},
 		{"kv.get", []any{"test", ""}, bus.CodeUsage},
 		{"kv.range", []any{"_owner", "", nil}, bus.CodeUsage},
 		{"kv.history", []any{"test", ""}, bus.CodeUsage},
-		{"kv.await", []any{"test", ""}, bus.CodeUsage},
+		{"kv.await", []any{"test", []string{""}}, bus.CodeUsage},
+		{"kv.await", []any{"test", nil}, bus.CodeUsage},
+		{"kv.await", []any{"test", many[:kvbucket.MaxOperations+1]}, bus.CodeTooLarge},
+		{"kv.versions", []any{"test", []string{"a"}, nil}, bus.CodeMalformed},
+		{"kv.versions", []any{"test", many, make([]uint64, len(many))}, bus.CodeTooLarge},
+		{"kv.versions", []any{"_owner", []string{"a"}, []uint64{1}}, bus.CodeUsage},
 		{"kv.replay", []any{"_owner", 1}, bus.CodeUsage},
 		{"kv.replay", []any{"test", 1, false, false, many}, bus.CodeTooLarge},
 	} {
@@ -136,6 +157,6 @@ func TestHostRefuses(t *testing.T) {
 		}
 	}
 	same(t, uint64(0), b.revision())
-	check(t, c.Call(b.ctx, "kv.put", []any{"test", "a", []byte("1"), nil, false, "a field of a later version"}, nil))
+	check(t, c.Call(b.ctx, "kv.put", []any{"test", "a", []byte("1"), nil, false, nil, false, "a field of a later version"}, nil))
 	same(t, []string{"a=1"}, b.list(kvbucket.Range{}))
 }

@@ -162,12 +162,17 @@ func TestModel(t *testing.T) {
 				r, at := within(t), rapid.Uint64Range(begin, m.revision).Draw(t, "at")
 				want, compacted := m.list(r, at, 2)
 				list, err := b.List(b.ctx, r, kvbucket.At(at))
+				keys, errKeys := b.Keys(b.ctx, r, kvbucket.At(at))
+				n, errCount := b.Count(b.ctx, r, kvbucket.At(at))
 				if compacted != 0 {
-					refused(t, err, kvbucket.ErrCompacted, compacted)
+					for _, err := range []error{err, errKeys, errCount} {
+						refused(t, err, kvbucket.ErrCompacted, compacted)
+					}
 					return
 				}
-				check(t, err)
+				check(t, errors.Join(err, errKeys, errCount))
 				same(t, want, sorted(list))
+				same(t, [2]int{len(want), len(want)}, [2]int{len(keys), n})
 			},
 			"history": func(t *rapid.T) {
 				k := key.Draw(t, "key")

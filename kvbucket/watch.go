@@ -2,82 +2,10 @@ package kvbucket
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 
 	"github.com/lwjbus/lwjbus/bus"
 )
-
-// WatchOption changes one Watch.
-type WatchOption func(*watchOptions)
-
-type watchOptions struct {
-	filters  []filter
-	from     uint64
-	since    bool
-	start    bool
-	kinds    kinds
-	keysOnly bool
-	progress bool
-	events   int
-	bytes    int64
-}
-
-// Keys adds a filter for each of the keys. Its name is "key:" and the key.
-func Keys(keys ...string) WatchOption {
-	return func(o *watchOptions) {
-		for _, k := range keys {
-			o.filters = append(o.filters, keyFilter(k))
-		}
-	}
-}
-
-// Prefixes adds a filter for each of the prefixes. Its name is "prefix:" and
-// the prefix.
-func Prefixes(prefixes ...string) WatchOption {
-	return func(o *watchOptions) {
-		for _, p := range prefixes {
-			o.filters = append(o.filters, prefixFilter(p))
-		}
-	}
-}
-
-// Ranges adds a filter for each of the ranges. Its name is "range:", From, a
-// comma and To.
-func Ranges(ranges ...Range) WatchOption {
-	return func(o *watchOptions) {
-		for _, r := range ranges {
-			o.filters = append(o.filters, rangeFilter(r))
-		}
-	}
-}
-
-// Since begins with the changes of a revision, inclusive. If a wanted key has
-// changed since then more often than its history holds, the first Next returns
-// ErrCompacted.
-func Since(revision uint64) WatchOption {
-	return func(o *watchOptions) { o.from, o.since = revision, true }
-}
-
-// FromStart begins with the oldest changes that are kept, of every key. It is
-// never ErrCompacted.
-func FromStart() WatchOption { return func(o *watchOptions) { o.start = true } }
-
-// Kinds returns only changes of these operations. Default: all.
-func Kinds(ops ...bus.Op) WatchOption { return func(o *watchOptions) { o.kinds = kindsOf(ops) } }
-
-// KeysOnly leaves out the values.
-func KeysOnly() WatchOption { return func(o *watchOptions) { o.keysOnly = true } }
-
-// Progress also returns events without an entry, which tell up to which
-// revision everything has been returned while nothing matched.
-func Progress() WatchOption { return func(o *watchOptions) { o.progress = true } }
-
-// Buffer bounds what is held for a reader that is slow; beyond it the watch
-// reads from the host at the reader's pace. Default: bus.DefaultMaxEvents,
-// bus.DefaultMaxBytes.
-func Buffer(events int, bytes int64) WatchOption {
-	return func(o *watchOptions) { o.events, o.bytes = events, bytes }
-}
 
 // Event is one change as one filter sees it, or a mark.
 type Event struct {
@@ -86,21 +14,35 @@ type Event struct {
 	More     bool   // another event of the same transaction follows
 	CaughtUp bool   // the mark, once: everything there was at the start has been returned
 	Revision uint64 // of the entry; of a mark: everything up to it has been returned
+
+	// Previous, with the option of that name, is the key's change before,
+	// deletes included. Nil where Entry.Previous is 0: there was none. Nil
+	// elsewhere: it is no longer kept, or the transaction replaced more than
+	// MaxPrevious bytes.
+	Previous *Entry
 }
 
-// Watch follows keys of a bucket. It has no goroutine of its own but the
-// subscription's.
+// Watch follows keys of a bucket. It has no goroutine of its own but that of
+// its subscription.
 type Watch struct {
-	follower *bus.Follower
-	conn     *bus.Conn
-	filters  *filters
-	kinds    kinds
-	keysOnly bool
-	closed   atomic.Bool
+	bucket   *Bucket
+	options  watchOptions
+	changing chan struct{} // holds an element while Add or Remove runs
+	ctx      context.Context
+	cancel   context.CancelFunc // by Close
+
+	mu      sync.Mutex
+	closed  bool
+	filters filters
+	passed  uint64 // what wants the changes up to it has been decided
+	source         // where changes come from
 
 	// of whoever calls Next
-	request replayRequest
-	pending []Event
+	request  replayRequest
+	batch    *bus.Batch // taken from the source, not in pending yet
+	pending  []Event
+	caughtUp bool // the mark has been returned
+	seen     seen
 }
 
 // Watch follows the keys that the filters want, by default all of the bucket,
@@ -110,68 +52,110 @@ type Watch struct {
 // Errors: CodeUsage for Since with FromStart; ErrEmptyKey, ErrInvalidKey,
 // ErrTooLarge for filters; those of bus.Conn.Follow.
 func (b *Bucket) Watch(ctx context.Context, opts ...WatchOption) (*Watch, error) {
-	var o watchOptions
-	for _, set := range opts {
-		set(&o)
-	}
-	if o.since && o.start {
-		return nil, bus.NewError(bus.CodeUsage, "a watch begins at a revision or at the start, not at both")
-	}
-	filters, err := newFilters(o.filters)
+	o, err := watchOptionsOf(opts)
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{conn: b.conn, filters: filters, kinds: o.kinds, keysOnly: o.keysOnly}
-	w.request = replayRequest{Bucket: b.name, Start: o.start, First: true, Kinds: o.kinds, KeysOnly: o.keysOnly}
-	filters.request(&w.request)
-	w.follower, err = b.conn.Follow(ctx, bus.FollowConfig{
-		Bucket: b.name, Subject: b.subject(filters), From: o.from, Start: o.start, Now: !o.since && !o.start,
-		Replay: w.replay, Match: w.match, Progress: o.progress, MaxEvents: o.events, MaxBytes: o.bytes,
-	})
+	w := &Watch{bucket: b, options: o, changing: make(chan struct{}, 1)}
+	fresh, err := w.filters.check(o.filters)
 	if err != nil {
+		return nil, err
+	}
+	w.filters.add(fresh, 0)
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.request = replayRequest{Bucket: b.name, Start: o.start, First: o.since || o.start, Kinds: o.kinds, KeysOnly: o.keysOnly && !o.changes}
+	if key, ok := fresh[0].literal(); ok && len(fresh) == 1 && !reserved(b.name) {
+		w.key = key
+	}
+	if w.now, _, err = w.follow(ctx, w.key, o.from, o.start, !o.since && !o.start); err != nil {
+		w.cancel()
 		return nil, err
 	}
 	return w, nil
 }
 
-// subject is the one to follow: the key's own if the filters are one key.
-func (b *Bucket) subject(f *filters) string {
-	if key, ok := f.single(); ok && !reserved(b.name) {
-		return b.conn.Names().Key(b.name, key)
-	}
-	return b.conn.Names().Feed(b.name)
-}
+// literal returns the key of a filter that is one.
+func (f filter) literal() (string, bool) { return f.span.From, f.kind == filterKey }
 
-// replay reads a page. Only the first one claims that nothing is compacted:
-// later ones repair what was begun.
+// replay reads a page. Only the first one claims that its revision is there
+// and nothing compacted: later ones, and all of a watch from now on, repair
+// what was begun. A page ends where a filter begins that it was not asked for.
 func (w *Watch) replay(ctx context.Context, from uint64) (*bus.Page, error) {
-	w.request.From = from
-	p := new(bus.Page)
-	if err := w.conn.Call(ctx, verbReplay, &w.request, p, bus.Read()); err != nil {
-		return nil, err
+	for {
+		calls := w.ask(from)
+		p := new(bus.Page)
+		if err := w.bucket.conn.Call(ctx, verbReplay, &w.request, p, bus.Read()); err != nil {
+			return nil, err
+		}
+		w.request.First = false
+		w.request.Start = w.request.Start && p.Next != 0
+		if w.clip(p, from, calls) {
+			return p, nil
+		}
 	}
-	w.request.First = false
-	w.request.Start = w.request.Start && p.Next != 0
-	return p, nil
 }
 
-func (w *Watch) match(c *bus.Change) bool { return w.kinds.has(c.Op) && w.filters.wants(c.Key) }
+// ask makes the request for the changes from a revision on.
+func (w *Watch) ask(from uint64) (calls int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.passed = max(w.passed, from-1)
+	w.request.From = from
+	if w.filters.request(&w.request) {
+		w.request.Start = false // what is gone since Add is an error
+	}
+	return w.filters.calls
+}
+
+// clip cuts off what of a page is not whole, and tells whether anything is left.
+func (w *Watch) clip(p *bus.Page, from uint64, calls int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end, limit := p.Revision, w.filters.limit(from, calls)
+	if p.Next != 0 {
+		end = p.Next - 1
+	}
+	if limit < from {
+		return false
+	}
+	if end > limit {
+		p.Changes, p.Next, end = upTo(p.Changes, limit), limit+1, limit
+	}
+	w.passed = max(w.passed, end)
+	return true
+}
+
+// upTo returns the changes up to a revision; they are in commit order.
+func upTo(changes []*bus.Change, revision uint64) []*bus.Change {
+	for i, c := range changes {
+		if c.Revision > revision {
+			return changes[:i]
+		}
+	}
+	return changes
+}
+
+func (w *Watch) match(c *bus.Change) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.passed = max(w.passed, c.Revision)
+	return w.options.kinds.has(c.Op) && w.filters.wants(c.Key, c.Revision)
+}
 
 // Next returns the next event; it waits for one until ctx ends. An end of ctx
 // loses nothing. One goroutine calls it at a time.
 //
-// Errors: ErrCompacted when changes that are wanted are gone; what the host
+// Errors: ErrCompacted when changes that are wanted are gone; CodeUsage where
+// the watch begins at a revision that has not been; what else the host
 // refuses; bus.ErrClosed after Close. These end the watch. Besides them the
 // cause of the end of ctx.
 func (w *Watch) Next(ctx context.Context) (Event, error) {
-	if len(w.pending) == 0 {
-		b, err := w.follower.Next(ctx)
-		if err != nil {
+	for len(w.pending) == 0 {
+		if err := w.advance(ctx); err != nil {
 			return Event{}, err
 		}
-		w.pending = w.events(b)
 	}
-	if w.closed.Load() {
+	if w.ctx.Err() != nil {
 		return Event{}, bus.ErrClosed
 	}
 	e := w.pending[0]
@@ -179,28 +163,85 @@ func (w *Watch) Next(ctx context.Context) (Event, error) {
 	return e, nil
 }
 
-// events are those of a batch, at least one.
-func (w *Watch) events(b bus.Batch) []Event {
-	if len(b.Changes) == 0 {
-		return []Event{{CaughtUp: b.CaughtUp, Revision: b.Revision}}
-	}
-	var events []Event
-	for _, c := range b.Changes {
-		e := newEntry(c)
-		if w.keysOnly {
-			e.Value = nil
+// advance takes one batch from the source and makes events of it, if any
+// filter still wants them.
+func (w *Watch) advance(ctx context.Context) error {
+	if w.batch == nil {
+		b, err := w.receive(ctx)
+		if err != nil {
+			return err
 		}
-		for _, name := range w.filters.match(c.Key) {
-			events = append(events, Event{Entry: e, Filter: name, More: true, Revision: c.Revision})
+		w.batch = &b
+	}
+	before, err := w.before(ctx, w.batch.Changes)
+	if err != nil {
+		return err
+	}
+	w.pending = w.events(w.batch, before)
+	w.batch = nil
+	return nil
+}
+
+// events are those of a batch. before has what each of its changes replaced,
+// if that is wanted.
+func (w *Watch) events(b *bus.Batch, before []*bus.Change) (events []Event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, c := range b.Changes {
+		var old *bus.Change
+		if before != nil {
+			old = before[i]
+		}
+		if w.options.changes && sameValue(old, c) {
+			continue
+		}
+		one := Event{Entry: w.entry(c), More: true, Revision: c.Revision}
+		if w.options.previous {
+			one.Previous = w.entry(old)
+		}
+		for _, one.Filter = range w.filters.match(c.Key, c.Revision) {
+			events = append(events, one)
 		}
 	}
-	events[len(events)-1].More = false
-	return events
+	if n := len(events); n > 0 {
+		events[n-1].More = false
+		return events
+	}
+	return w.mark(b)
+}
+
+// mark is the event of a batch that has no other.
+func (w *Watch) mark(b *bus.Batch) []Event {
+	first := b.CaughtUp && !w.caughtUp
+	w.caughtUp = w.caughtUp || first
+	if !first && !w.options.progress {
+		return nil
+	}
+	return []Event{{CaughtUp: first, Revision: b.Revision}}
+}
+
+// entry is a change as the reader wants to see it.
+func (w *Watch) entry(c *bus.Change) *Entry {
+	if c == nil {
+		return nil
+	}
+	e := newEntry(c)
+	if w.options.keysOnly {
+		e.Value = nil
+	}
+	return e
 }
 
 // Close ends the watch: nothing more comes, and no goroutine is left. It may
 // be called more than once, and while Next waits.
 func (w *Watch) Close() error {
-	w.closed.Store(true)
-	return w.follower.Close()
+	w.cancel()
+	w.mu.Lock()
+	w.closed = true
+	all := w.followers()
+	w.mu.Unlock()
+	for _, f := range all {
+		f.Close()
+	}
+	return nil
 }

@@ -24,16 +24,16 @@ func caseEvents(t *testing.T, b bucket) {
 	for _, k := range []string{"a", "b", "c", "d", "e", "f"} {
 		b.put(k, "1")
 	}
-	for _, k := range []string{"b", "c", "a", "e", "f", "d"} {
-		b.delete(k)
+	for _, r := range []kvbucket.Range{kvbucket.Between("b", "d"), {To: &d}, {From: "e"}} {
+		_, err := b.DeleteRange(b.ctx, r)
+		check(t, err)
 	}
-	b.put("z", "end")
-	b.put("a", "end")
+	b.delete("d")
 	b.put("c", "end")
-	to.want("a=1 range:,d", "b=1 range:,d", "c=1 range:,d", "-b range:,d", "-c range:,d", "-a range:,d", "a=end range:,d", "c=end range:,d")
-	from.want("c=1 range:c,", "d=1 range:c,", "e=1 range:c,", "f=1 range:c,", "-c range:c,", "-e range:c,", "-f range:c,", "-d range:c,", "z=end range:c,", "c=end range:c,")
-	mid.want("b=1 range:b,e", "c=1 range:b,e", "d=1 range:b,e", "-b range:b,e", "-c range:b,e", "-d range:b,e", "c=end range:b,e")
-	all.want("a=1", "b=1", "c=1", "d=1", "e=1", "f=1", "-b", "-c", "-a", "-e", "-f", "-d", "z=end", "a=end", "c=end")
+	to.want("a=1 range:,d", "b=1 range:,d", "c=1 range:,d", "-b range:,d +", "-c range:,d", "-a range:,d", "c=end range:,d")
+	from.want("c=1 range:c,", "d=1 range:c,", "e=1 range:c,", "f=1 range:c,", "-c range:c,", "-e range:c, +", "-f range:c,", "-d range:c,", "c=end range:c,")
+	mid.want("b=1 range:b,e", "c=1 range:b,e", "d=1 range:b,e", "-b range:b,e +", "-c range:b,e", "-d range:b,e", "c=end range:b,e")
+	all.want("a=1", "b=1", "c=1", "d=1", "e=1", "f=1", "-b +", "-c", "-a", "-e +", "-f", "-d", "c=end")
 }
 
 func caseTransaction(t *testing.T, b bucket) {
@@ -164,11 +164,16 @@ func caseWatchFrom(t *testing.T, b bucket) {
 		b.t.Logf("from %s", c.name)
 		b.watch(c.opts...).want(c.want...)
 	}
-	future := b.watch(kvbucket.Since(r + 4))
-	future.want("caught up")
-	b.put("skipped", "1")
+	for _, from := range []uint64{r + 4, bus.FromNow - 1, bus.FromNow} {
+		_, at := b.Get(b.ctx, "a", kvbucket.At(from))
+		same(b.t, bus.CodeUsage, bus.CodeOf(at))
+		_, err := b.watch(kvbucket.Since(from)).Next(b.ctx)
+		same(b.t, at.Error(), fmt.Sprint(err))
+	}
+	next := b.watch(kvbucket.Since(r + 3))
+	next.want("caught up")
 	b.put("d", "1")
-	future.want("d=1")
+	next.want("d=1")
 }
 
 func caseFilters(t *testing.T, b bucket) {

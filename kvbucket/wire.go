@@ -10,26 +10,25 @@ import (
 const (
 	verbGet      = "kv.get"      // getRequest, page of one
 	verbRange    = "kv.range"    // rangeRequest, page
+	verbKeys     = "kv.keys"     // rangeRequest, keysPage
+	verbCount    = "kv.count"    // rangeRequest, countAnswer
 	verbHistory  = "kv.history"  // historyRequest, page
 	verbPut      = "kv.put"      // putRequest, writeAnswer
 	verbPutAll   = "kv.putall"   // putAllRequest, writeAnswer
 	verbDelete   = "kv.delete"   // deleteRequest, writeAnswer
 	verbReplay   = "kv.replay"   // replayRequest, bus.Page
-	verbAwait    = "kv.await"    // keyRequest, page of one, or of none: not yet
 	verbRevision = "kv.revision" // revisionRequest, writeAnswer
 )
 
 // Requests and answers are msgpack arrays of the fields in their order. Fields
 // are only ever added at the end; a reader skips those it does not know.
 
-// keyRequest names a key.
-type keyRequest struct{ Bucket, Key string }
-
 // getRequest asks for one key.
 type getRequest struct {
 	Bucket, Key  string
 	At           *uint64 // nil: now
 	Serializable bool
+	Bare         bool // without the value
 }
 
 // rangeRequest asks for the keys of a range, in order, as many as fit.
@@ -38,6 +37,8 @@ type rangeRequest struct {
 	To           *string // nil: unbounded
 	At           *uint64 // nil: now
 	Serializable bool
+	Bare         bool   // without values
+	Limit        uint64 // keys; 0: all
 }
 
 // historyRequest asks for the kept changes of a key above a revision, oldest
@@ -53,6 +54,8 @@ type putRequest struct {
 	Value       []byte
 	If          *uint64 // revision the key must be at; 0: it must not exist; nil: any
 	Create      bool    // it must not exist
+	Owner       *wireOwner
+	Keep        bool // the value it has; Value is not looked at
 }
 
 // putAllRequest sets Keys[i] to Values[i].
@@ -60,6 +63,7 @@ type putAllRequest struct {
 	Bucket string
 	Keys   []string
 	Values [][]byte
+	Owner  *wireOwner
 }
 
 // deleteRequest removes a key.
@@ -103,28 +107,20 @@ type wireRange Range
 
 // EncodeMsgpack and DecodeMsgpack of the wire types.
 
-func (r *keyRequest) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, r.Bucket, r.Key)
-}
-
-func (r *keyRequest) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 2, &r.Bucket, &r.Key)
-}
-
 func (r *getRequest) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, r.Bucket, r.Key, r.At, r.Serializable)
+	return bus.EncodeFields(e, r.Bucket, r.Key, r.At, r.Serializable, r.Bare)
 }
 
 func (r *getRequest) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 2, &r.Bucket, &r.Key, &r.At, &r.Serializable)
+	return bus.DecodeFields(d, 2, &r.Bucket, &r.Key, &r.At, &r.Serializable, &r.Bare)
 }
 
 func (r *rangeRequest) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, r.Bucket, r.From, r.To, r.At, r.Serializable)
+	return bus.EncodeFields(e, r.Bucket, r.From, r.To, r.At, r.Serializable, r.Bare, r.Limit)
 }
 
 func (r *rangeRequest) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 3, &r.Bucket, &r.From, &r.To, &r.At, &r.Serializable)
+	return bus.DecodeFields(d, 3, &r.Bucket, &r.From, &r.To, &r.At, &r.Serializable, &r.Bare, &r.Limit)
 }
 
 func (r *historyRequest) EncodeMsgpack(e *msgpack.Encoder) error {
@@ -135,20 +131,32 @@ func (r *historyRequest) DecodeMsgpack(d *msgpack.Decoder) error {
 	return bus.DecodeFields(d, 2, &r.Bucket, &r.Key, &r.After)
 }
 
+// EncodeMsgpack leaves out what most puts do not say.
 func (r *putRequest) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, r.Bucket, r.Key, r.Value, r.If, r.Create)
+	fields := [...]any{r.Bucket, r.Key, r.Value, r.If, r.Create, r.Owner, r.Keep}
+	n := len(fields)
+	switch {
+	case r.Keep:
+	case r.Owner != nil:
+		n = 6
+	case r.If != nil || r.Create:
+		n = 5
+	default:
+		n = 3
+	}
+	return bus.EncodeFields(e, fields[:n]...)
 }
 
 func (r *putRequest) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 3, &r.Bucket, &r.Key, &r.Value, &r.If, &r.Create)
+	return bus.DecodeFields(d, 3, &r.Bucket, &r.Key, &r.Value, &r.If, &r.Create, &r.Owner, &r.Keep)
 }
 
 func (r *putAllRequest) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, r.Bucket, r.Keys, r.Values)
+	return bus.EncodeFields(e, r.Bucket, r.Keys, r.Values, r.Owner)
 }
 
 func (r *putAllRequest) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 3, &r.Bucket, &r.Keys, &r.Values)
+	return bus.DecodeFields(d, 3, &r.Bucket, &r.Keys, &r.Values, &r.Owner)
 }
 
 func (r *deleteRequest) EncodeMsgpack(e *msgpack.Encoder) error {
@@ -176,18 +184,42 @@ func (r *revisionRequest) DecodeMsgpack(d *msgpack.Decoder) error {
 }
 
 func (p *page) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, p.Revision, p.More, p.Changes)
+	return bus.EncodeFields(e, p.Revision, p.More, changeList(p.Changes))
 }
 
 func (p *page) DecodeMsgpack(d *msgpack.Decoder) error {
-	if err := bus.DecodeFields(d, 3, &p.Revision, &p.More, &p.Changes); err != nil {
+	return bus.DecodeFields(d, 3, &p.Revision, &p.More, (*changeList)(&p.Changes))
+}
+
+// changeList is changes as they travel, none of them nil. There are many: they
+// are spared the reflection.
+type changeList []*bus.Change
+
+func (l changeList) EncodeMsgpack(e *msgpack.Encoder) error {
+	if err := e.EncodeArrayLen(len(l)); err != nil {
 		return err
 	}
-	for _, c := range p.Changes {
-		if c == nil {
-			return bus.NewError(bus.CodeMalformed, "a page with a change that is nil")
+	for _, c := range l {
+		if err := c.EncodeMsgpack(e); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (l *changeList) DecodeMsgpack(d *msgpack.Decoder) error {
+	n, err := d.DecodeArrayLen()
+	if err != nil || n <= 0 {
+		return err
+	}
+	list := make(changeList, n)
+	for i := range list {
+		list[i] = new(bus.Change)
+		if err := list[i].DecodeMsgpack(d); err != nil {
+			return err
+		}
+	}
+	*l = list
 	return nil
 }
 

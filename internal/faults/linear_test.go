@@ -104,9 +104,9 @@ type recorder struct {
 
 // add records a call. One whose outcome is unknown may be executed at any
 // later time, or never, which the end of time is as good as.
-func (r *recorder) add(client int, in input, out output, call time.Time) {
+func (r *recorder) add(client int, in, out any, unknown bool, call time.Time) {
 	end := int64(time.Since(r.began))
-	if out.unknown {
+	if unknown {
 		end = int64(time.Hour) * 24
 	}
 	r.mu.Lock()
@@ -139,9 +139,9 @@ func (c *caller) call(ctx context.Context, r *recorder) error {
 	out, err := c.do(ctx, in, known)
 	switch {
 	case err == nil:
-		r.add(c.next, in, out, began)
+		r.add(c.next, in, out, false, began)
 	case errors.Is(err, bus.ErrUnknownOutcome):
-		r.add(c.next, in, output{unknown: true}, began)
+		r.add(c.next, in, output{unknown: true}, true, began)
 		c.next += linearClients // a client of the model has one call at a time
 	case !errors.Is(err, bus.ErrUnreachable): // that is: nothing was done
 		return err
