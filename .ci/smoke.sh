@@ -190,6 +190,103 @@ keys() {
 	want 0 lwj kv del "$key" && shows '^0$'
 }
 
+# ranges PREFIX : keys below a prefix that nobody used before.
+ranges() {
+	local p=$1
+	want 0 lwj kv put "$p/a" 1
+	want 0 lwj kv put "$p/b" 2
+	want 0 lwj kv put "$p/c" 3
+	want 0 lwj kv ls --count --prefix "$p/" && says $'3\n'
+	want 0 lwj kv ls --from "$p/b" --to "$p/c" --values && says "$p/b  2"$'\n'
+	want 0 lwj kv ls --limit 1 --prefix "$p/" && says "$p/a"$'\n'
+	want 0 lwj kv ls --from "$p/" --to '' && says ''
+	want 0 lwj kv swap "$p/a" one && says 1
+	want 0 lwj kv pop "$p/a" && says one
+	want 3 lwj kv pop "$p/a" && refused
+	want 0 lwj kv pop --prefix "$p/b" && says "$p/b  2"$'\n'
+	want 0 lwj kv del --prefix "$p/" && says $'1\n'
+	want 0 lwj kv del --from "$p/" --to "${p}0" && says $'0\n'
+	want 2 lwj kv del && refused
+	want 2 lwj kv del "$p" --prefix "$p" && refused
+	want 2 lwj kv pop --prefix a --to b && refused
+	want 2 lwj kv ls --prefix a --from b && refused
+	want 0 lwj kv watch "$p/c" --since start --count 2 -- sh -c 'echo $LWJ_OP $LWJ_KEY $(wc -c <$LWJ_VALUE_FILE)'
+	shows "^put $p/c 1\$" && shows "^delete $p/c 0\$"
+	want 5 lwj kv watch "$p/c" --since start -- sh -c 'exit 5'
+	want 127 lwj kv watch "$p/c" --since start -- no-such-command && refused
+	want 2 lwj kv watch "$p/c" -- && refused
+}
+
+# txn CODE JSON [FLAG]… : runs a transaction, as want does.
+txn() {
+	local code=$1 json=$2
+	shift 2
+	# shellcheck disable=SC2016 # sh expands it
+	want "$code" sh -c 'json=$1; shift; printf "%s\n" "$json" | lwj kv txn "$@"' sh "$json" "$@"
+}
+
+transactions() {
+	txn 0 '{"if":[{"key":"txn","exists":false}],"then":[{"put":{"key":"txn","value":"1"}},{"get":{"key":"txn"}},{"count":{"prefix":"txn"}}]}'
+	shows '"succeeded":true,.*"results":\[null,\{.*"value":"1".*\},1\]'
+	txn 4 '{"if":[{"key":"txn","value":"2","op":"=="}],"else":[{"exists":{"key":"txn"}}]}' --exit-code
+	shows '"succeeded":false,.*"results":\[true\]'
+	txn 0 '{"if":[{"key":"txn","version":1}],"then":[{"delete":{"key":"txn"}}]}' --exit-code
+	txn 2 '{"then":[{"put":{"key":"txn","colour":"red"}}]}' && refused && tells 'then\[0\]\.put: unknown field "colour"'
+	txn 2 '{"then":[{"get":{"key":"a"},"pop":{"key":"a"}}]}' && refused
+	txn 2 '{"then":[{"put":{"key":"txn"}}]}' && refused
+	txn 2 '{} and more' && refused
+	txn 2 '' && refused
+	txn 4 '{"then":[{"put":{"key":"txn","value":"1"}},{"create":{"key":"txn","value":"2"}}]}' && refused
+	want 2 lwj kv txn /no/such/file && refused
+	want 3 lwj kv get txn && refused
+}
+
+# owners ID : an owner that nobody registered before.
+owners() {
+	local id=$1
+	want 0 lwj kv owner register "$id" && shows '^[0-9]+$'
+	want 4 lwj kv owner register "$id" && refused
+	want 0 lwj kv put "$id/key" v --owner "$id"
+	want 0 lwj kv put "$id/free" v --owner "$id"
+	want 0 lwj kv put "$id/free" --no-owner
+	want 0 lwj kv owner show "$id" -o json && shows '"schema":"owner.v1".*"ttl":null.*"keys":1'
+	want 0 lwj kv owner ls && shows "^$id "
+	want 1 lwj kv get "$id/never" --wait --fail-if-owner-ends nobody && refused
+	want 124 lwj kv get "$id/never" --wait --timeout 50ms --fail-if-owner-ends "$id" && refused
+	want 0 lwj kv owner end "$id"
+	want 3 lwj kv owner end "$id" && refused
+	want 3 lwj kv get "$id/key" && refused
+	want 0 lwj kv get "$id/free" && says v
+	want 7 lwj kv owner register "$id" -- sh -c 'lwj kv put from-owner $LWJ_TOKEN --owner $LWJ_OWNER; exit 7'
+	want 3 lwj kv get from-owner && refused
+	want 127 lwj kv owner register "$id" -- no-such-command && refused
+	want 2 lwj kv owner register "$id" -- && refused
+	want 2 lwj kv owner register "$id" --ttl 1ms && refused
+	want 3 lwj kv put "$id/key" v --owner "$id" && refused
+	want 2 lwj kv put "$id/key" v --owner "$id" --ttl 5s && refused
+	want 3 lwj kv put "$id/key" --no-owner && refused
+	want 0 lwj kv put "$id/brief" v --ttl 1s
+	want 0 lwj kv history "$id/brief"
+}
+
+# buckets NAME : a bucket that nobody used before.
+buckets() {
+	local name=$1
+	want 0 lwj kv bucket create "$name" --history 2
+	want 4 lwj kv bucket create "$name" && refused
+	want 0 lwj kv -b "$name" put a 1
+	want 0 lwj kv bucket info "$name" -o json && shows '"schema":"bucket.v1".*"history":2.*"keys":1'
+	want 0 lwj kv bucket ls && shows "^$name "
+	want 0 lwj kv bucket rm "$name"
+	want 3 lwj kv bucket rm "$name" && refused
+	want 3 lwj kv bucket info "$name" && refused
+	want 3 lwj kv -b "$name" get a && refused
+	want 2 lwj kv bucket create && refused
+	want 2 lwj kv bucket create 'a b' && refused
+	want 2 lwj kv bucket create "$name" --history 0 && refused
+	want 6 lwj kv bucket rm lwj && refused
+}
+
 nowhere() {
 	want 5 lwj --server nats://127.0.0.1:1 --request-timeout 2s kv get color && refused
 	want 5 lwj --dir "$tmp/nobody" --host never kv get color && refused
@@ -203,7 +300,7 @@ known() {
 	while read -r command; do
 		# shellcheck disable=SC2086 # a command of several words
 		want 0 $command --help
-	done < <(awk '/^```/ { code = !code; next } code' "$readme" | grep -oE '(^|[|(&;$] *)lwj [a-z]+( (add|get|put|ls|del|watch|history))?\b' |
+	done < <(awk '/^```/ { code = !code; next } code' "$readme" | grep -oE '(^|[|(&;$] *)lwj [a-z]+( (add|get|put|swap|pop|ls|del|watch|history|txn|owner|bucket))?\b' |
 		grep -oE 'lwj .*' | sort -u)
 }
 
@@ -212,11 +309,19 @@ running
 watching
 detached
 keys color
+ranges fruit
+transactions
+owners me
+buckets mine
 nowhere
 check 'want no host left when no command runs' within 20 free
 serve
 running
 keys shape
+ranges tree
+transactions
+owners you
+buckets yours
 stop_serving
 check 'want no host left after lwj serve' within 20 free
 want 0 lwj kv get from-a-job && says yes

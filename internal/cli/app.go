@@ -63,7 +63,8 @@ func Main(s *Streams, args []string) int {
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	return a.finish(ctx, root.ExecuteContext(ctx))
+	c, err := root.ExecuteContextC(ctx)
+	return a.finish(ctx, helped(c, err))
 }
 
 // root builds the command tree.

@@ -39,14 +39,38 @@ func (a *app) cancelCommand() *cobra.Command {
 	return c
 }
 
+// activeOf are the jobs of a group that have not ended. That there are none
+// left is said, to people; a group without any job is not found.
+func (a *app) activeOf(ctx context.Context, c *lwj.Client, group string) ([]uint64, error) {
+	jobs, _, err := c.List(ctx, lwj.ListOptions{Group: &group, Active: true})
+	if err != nil {
+		return nil, err
+	}
+	if len(jobs) > 0 {
+		return numbers(jobs), nil
+	}
+	if _, err := groupOf(ctx, c, group); err != nil {
+		return nil, err
+	}
+	if a.output == outputTable {
+		a.say("lwj: every job of the group %q has ended: nothing is to be cancelled", group)
+	}
+	return nil, nil
+}
+
+func numbers(jobs []lwj.Info) []uint64 {
+	ids := make([]uint64, len(jobs))
+	for i := range jobs {
+		ids[i] = jobs[i].ID
+	}
+	return ids
+}
+
 func (a *app) cancel(ctx context.Context, c *lwj.Client, group string, grace time.Duration, ids []uint64) error {
 	if group != "" {
-		jobs, _, err := c.List(ctx, lwj.ListOptions{Group: &group, Active: true})
-		if err != nil {
+		var err error
+		if ids, err = a.activeOf(ctx, c, group); err != nil {
 			return err
-		}
-		for i := range jobs {
-			ids = append(ids, jobs[i].ID)
 		}
 	}
 	return a.eachJob(ids, func(part []uint64) ([]lwj.ItemResult, error) { return c.Cancel(ctx, grace, part...) })

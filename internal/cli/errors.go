@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/lwjbus/lwjbus/bus"
 )
@@ -33,7 +36,7 @@ func exitCode(c bus.Code) int {
 	switch c {
 	case bus.CodeUsage, bus.CodeTooLarge, bus.CodeMalformed:
 		return exitUsage
-	case bus.CodeNotFound:
+	case bus.CodeNotFound, bus.CodeNoOwner:
 		return exitNotFound
 	case bus.CodeExists, bus.CodeRevision, bus.CodeTransition, bus.CodeFenced, bus.CodeTooLate:
 		return exitCondition
@@ -54,13 +57,22 @@ func exitCode(c bus.Code) int {
 // usageError is a command line that cannot be understood.
 type usageError struct {
 	error
-	help string // the command line that helps
+	help string // the command line that helps; empty: the help of the command that was meant
 }
 
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...), "lwj help"}
+	return usageError{fmt.Errorf(format, args...), ""}
+}
+
+// helped makes a usage error name the help of the command that was meant.
+func helped(c *cobra.Command, err error) error {
+	var usage usageError
+	if errors.As(err, &usage) && usage.help == "" {
+		return usageError{err, c.CommandPath() + " --help"}
+	}
+	return err
 }
 
 // errQuiet ends a command with an exit code and without a word.
@@ -68,7 +80,8 @@ type errQuiet int
 
 func (e errQuiet) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// errTold is an error with an exit code of its own, such as another process had.
+// errTold is an error with an exit code of its own, such as another process or
+// a job had.
 type errTold struct {
 	code int
 	what *bus.Error
@@ -112,7 +125,7 @@ func explain(err error) (int, *bus.Error) {
 	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		return exitUsage, bus.NewError(bus.CodeUsage, "%v", err).WithHint("%s shows what can be typed", usage.help)
+		return exitUsage, bus.NewError(bus.CodeUsage, "%v", err).WithHint("%s shows what can be typed", cmp.Or(usage.help, "lwj help"))
 	}
 	var e *bus.Error
 	switch {

@@ -176,7 +176,7 @@ func jobCells(i *lwj.Info) []string {
 // commandLine is a command as a table shows it: not long.
 func commandLine(command []string) string {
 	const most = 60
-	line := []rune(strings.Join(command[:min(len(command), most)], " "))
+	line := []rune(shellLine(command[:min(len(command), most)]))
 	if len(line) > most {
 		return string(line[:most-1]) + "…"
 	}

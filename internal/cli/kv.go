@@ -26,7 +26,11 @@ func (a *app) kvCommand() *cobra.Command {
 	}
 	onlyCommands(c)
 	c.PersistentFlags().StringVarP(&k.bucket, "bucket", "b", defaultBucket, "bucket `NAME`")
-	c.AddCommand(k.putCommand(), k.getCommand(), k.delCommand(), k.lsCommand(), k.historyCommand(), k.watchCommand(), k.revisionCommand())
+	_ = c.RegisterFlagCompletionFunc("bucket", k.completeBuckets) // the flag exists
+	c.AddCommand(
+		k.putCommand(), k.swapCommand(), k.getCommand(), k.popCommand(), k.delCommand(), k.lsCommand(), k.historyCommand(),
+		k.watchCommand(), k.txnCommand(), k.revisionCommand(), k.ownerCommand(), k.bucketCommand(),
+	)
 	return c
 }
 

@@ -14,7 +14,7 @@ type entryJSON struct {
 	Encoding string  `json:"encoding,omitempty"` // base64, where the value is no UTF-8
 	Revision uint64  `json:"revision"`
 	Version  uint64  `json:"version"`
-	Time     string  `json:"time,omitempty"` // absent in the entry that stands for a default
+	Time     *string `json:"time"` // null in the entry that stands for a default
 	Clock    uint64  `json:"clock"`
 	Owner    *string `json:"owner"` // null: none
 	Op       string  `json:"op"`
@@ -27,7 +27,8 @@ func newEntryJSON(e *kvbucket.Entry, value bool) *entryJSON {
 		Schema: "kv.entry.v1", Key: e.Key, Revision: e.Revision, Version: e.Version, Clock: e.Clock, Op: e.Op.String(), Reason: e.Reason,
 	}
 	if !e.Time.IsZero() {
-		j.Time = stamp(e.Time)
+		time := stamp(e.Time)
+		j.Time = &time
 	}
 	if e.Owner != "" {
 		j.Owner = &e.Owner

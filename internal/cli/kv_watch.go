@@ -20,23 +20,30 @@ type kvWatchOptions struct {
 	events   []string
 	keysOnly bool
 	count    int
+	command  []string // run for each change; none: changes are printed
 }
 
 func (k *kv) watchCommand() *cobra.Command {
 	o := &kvWatchOptions{}
 	c := &cobra.Command{
-		Use:   "watch [KEY]…",
+		Use:   "watch [KEY]… [-- CMD [ARG]…]",
 		Short: "Show every change of keys, each once and in order",
 		Long: "Show every change of the keys, prefixes and ranges that are named, or of all, each once and in order:\n" +
 			"from now on, from a revision, or from the oldest that is kept. A change that several of them name is\n" +
-			"shown once for each.",
-		Example:           "  lwj kv put greeting hello\n  lwj kv put greeting hi\n  lwj kv watch greeting --since start --count 2\n  lwj kv watch --prefix g --since 1 --count 2 -o jsonl",
+			"shown once for each.\n\n" +
+			"With CMD nothing is shown; CMD runs for each change, one after the other, with LWJ_KEY, LWJ_REVISION, LWJ_OP\n" +
+			"(put or delete) and LWJ_VALUE_FILE: a file with the value, empty for a delete, which goes when CMD ends; with\n" +
+			"--keys-only there is none. CMD's standard input is empty. A CMD that fails ends the watch with its exit code;\n" +
+			"the signals that would end the watch are passed on to it.",
+		Example: "  lwj kv put greeting hello\n  lwj kv put greeting hi\n  lwj kv watch greeting --since start --count 2\n  lwj kv watch --prefix g --since 1 --count 2 -o jsonl\n" +
+			"  lwj kv watch --prefix g --since start --count 2 -- sh -c 'echo \"$LWJ_KEY is $(cat \"$LWJ_VALUE_FILE\")\"'",
 		ValidArgsFunction: k.completeKeys,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.ArgsLenAtDash() >= 0 {
-				return usagef("kv watch runs no command: leave out what follows --")
+			keys, err := o.split(cmd, args)
+			if err != nil {
+				return err
 			}
-			opts, err := o.options(args)
+			opts, err := o.options(keys)
 			if err != nil {
 				return err
 			}
@@ -51,6 +58,18 @@ func (k *kv) watchCommand() *cobra.Command {
 	f.BoolVar(&o.keysOnly, "keys-only", false, "leave out values")
 	f.IntVar(&o.count, "count", 0, "end after `N` changes")
 	return c
+}
+
+// split finds the keys, and the command behind them.
+func (o *kvWatchOptions) split(cmd *cobra.Command, args []string) ([]string, error) {
+	dash := cmd.ArgsLenAtDash()
+	if dash < 0 {
+		return args, nil
+	}
+	if o.command = args[dash:]; len(o.command) == 0 {
+		return nil, usagef("%s needs a command behind --", cmd.CommandPath())
+	}
+	return args[:dash], checkCommand(o.command)
 }
 
 func (o *kvWatchOptions) options(keys []string) ([]kvbucket.WatchOption, error) {
@@ -118,18 +137,23 @@ func (k *kv) watch(ctx context.Context, b *kvbucket.Bucket, o *kvWatchOptions, o
 	if err != nil {
 		return err
 	}
+	if len(o.command) > 0 {
+		return errors.Join(eachChange(ctx, w, o.count, &changeRunner{k, o.command, o.keysOnly}), w.Close())
+	}
 	rows := k.stream()
-	return errors.Join(endRows(rows, k.showChanges(ctx, w, rows, o)), w.Close())
+	err = eachChange(ctx, w, o.count, &changePrinter{rows, !o.keysOnly})
+	return errors.Join(endRows(rows, err), w.Close())
 }
 
-// caughtUpJSON is schema kv.caught-up.v1.
-type caughtUpJSON struct {
-	Schema   string `json:"schema"`
-	Revision uint64 `json:"revision"`
+// changes is what is done with what a watch brings.
+type changes interface {
+	change(ctx context.Context, ev kvbucket.Event) error
+	caughtUp(revision uint64) error
 }
 
-func (k *kv) showChanges(ctx context.Context, w *kvbucket.Watch, rows *rows, o *kvWatchOptions) error {
-	for n := 0; o.count == 0 || n < o.count; {
+// eachChange hands on what a watch brings: count changes, or all for 0.
+func eachChange(ctx context.Context, w *kvbucket.Watch, count int, to changes) error {
+	for n := 0; count == 0 || n < count; {
 		ev, err := w.Next(ctx)
 		if err != nil {
 			return err
@@ -137,9 +161,9 @@ func (k *kv) showChanges(ctx context.Context, w *kvbucket.Watch, rows *rows, o *
 		switch {
 		case ev.Entry != nil:
 			n++
-			err = rows.addChange(ev, !o.keysOnly)
-		case ev.CaughtUp && rows.format != outputTable:
-			err = rows.add(caughtUpJSON{"kv.caught-up.v1", ev.Revision})
+			err = to.change(ctx, ev)
+		case ev.CaughtUp:
+			err = to.caughtUp(ev.Revision)
 		}
 		if err != nil {
 			return err
@@ -148,9 +172,28 @@ func (k *kv) showChanges(ctx context.Context, w *kvbucket.Watch, rows *rows, o *
 	return nil
 }
 
-func (r *rows) addChange(ev kvbucket.Event, value bool) error {
+// changePrinter prints changes.
+type changePrinter struct {
+	*rows
+	values bool
+}
+
+// caughtUpJSON is schema kv.caught-up.v1.
+type caughtUpJSON struct {
+	Schema   string `json:"schema"`
+	Revision uint64 `json:"revision"`
+}
+
+func (p *changePrinter) caughtUp(revision uint64) error {
+	if p.format == outputTable {
+		return nil
+	}
+	return p.add(caughtUpJSON{"kv.caught-up.v1", revision})
+}
+
+func (p *changePrinter) change(_ context.Context, ev kvbucket.Event) error {
 	e := ev.Entry
-	j := newEntryJSON(e, value)
+	j := newEntryJSON(e, p.values)
 	j.Filter = &ev.Filter
-	return r.add(j, utoa(e.Revision), e.Op.String(), e.Key, valueOrReason(e))
+	return p.add(j, utoa(e.Revision), e.Op.String(), e.Key, valueOrReason(e))
 }

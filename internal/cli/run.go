@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lwjbus/lwjbus/bus"
 	"github.com/lwjbus/lwjbus/lwj"
 )
 
@@ -125,16 +126,22 @@ func (a *app) ended(ctx context.Context, job *lwj.Job) error {
 	if sig, ok := asSignal(ctx); ok {
 		return errQuiet(exitSignal + int(sig))
 	}
+	return resultError(job.ID(), &result)
+}
+
+// resultError is the end of a job as an error: in words where its exit code
+// alone would not tell, the reason being the error's name; nil for code 0.
+func resultError(id uint64, r *lwj.Result) error {
+	name := bus.Code(r.Detail.Reason)
 	switch {
-	case result.Lost:
-		a.say("lwj: job %d is no longer ours: %s", job.ID(), visible(oneLine(result.Detail.Error)))
-	case result.Detail.Reason == lwj.ReasonExec || result.Detail.Reason == lwj.ReasonTimeout:
-		a.say("lwj: job %d failed: %s", job.ID(), visible(failure(&result.Detail)))
-	}
-	if result.ExitCode == 0 {
+	case r.ExitCode == exitOK:
 		return nil
+	case r.Lost:
+		return errTold{r.ExitCode, bus.NewError(name, "job %d is no longer ours: %s", id, r.Detail.Error)}
+	case r.Detail.Reason == lwj.ReasonExec || r.Detail.Reason == lwj.ReasonTimeout:
+		return errTold{r.ExitCode, bus.NewError(name, "job %d failed: %s", id, failure(&r.Detail))}
 	}
-	return errQuiet(result.ExitCode)
+	return errQuiet(r.ExitCode)
 }
 
 // failure is why a job failed, in words.

@@ -155,6 +155,13 @@ func TestOutputFollowsSchemas(t *testing.T) {
 		"kv ls", "kv ls --values", "kv ls --count", "kv history k", "kv history bin", "kv revision",
 		"kv watch --since start --count 3", "kv watch --prefix k --since start --keys-only --count 2",
 		"kv watch zz --count 1 & p=$!; while kill -0 $p 2>/dev/null; do lwj kv put zz v >/dev/null; done; wait $p",
+		"kv watch k --since start --count 1 -- true",
+		"kv swap k x", "kv swap fresh x", "kv pop fresh", "kv put p/1 a --ttl 1h", "kv pop --prefix p/", "kv del --prefix p/",
+		"kv owner register me", "kv owner register you --ttl 1h", "kv owner register you", "kv put mine v --owner me", "kv put mine v --owner nobody",
+		"kv owner ls", "kv owner show me", "kv owner show you", "kv get nobody --wait --fail-if-owner-ends nobody",
+		"kv owner end me", "kv owner end me", "kv owner register it -- true",
+		"kv bucket create some --history 2", "kv bucket create some", "kv bucket ls", "kv bucket info kv", "kv bucket info none", "kv bucket rm some",
+		"kv txn <<'END'\n" + everyOperation + "\nEND", "kv txn <<'END'\n" + `{"if":[{"key":"k","exists":false}]}` + "\nEND", "kv txn </dev/null",
 		"bench --duration 1ms --callers 1", "bogus", "wait 1 --bogus",
 		"serve & p=$!; while ! lwj kv revision --host never >/dev/null 2>&1; do :; done; kill $p; wait $p",
 	} {
@@ -171,6 +178,11 @@ func TestOutputFollowsSchemas(t *testing.T) {
 		}
 	}
 }
+
+// everyOperation is a transaction with a result of each kind.
+const everyOperation = `{"then":[{"put":{"key":"t","value":{"base64":"/w=="}}},{"get":{"key":"t"}},{"get":{"prefix":"t"}},{"list":{}},
+{"count":{}},{"exists":{"key":"t"}},{"swap":{"key":"t","value":"1"}},{"setdefault":{"key":"t","value":"2"}},{"pop":{"key":"t"}},
+{"pop":{"key":"t"}},{"create":{"key":"t","value":"3"}},{"pop":{"prefix":"t"}},{"delete":{"key":"t"}}]}`
 
 // printed runs a command line and returns the JSON values of both its outputs.
 func printed(t *testing.T, dir, line, format string) (values []any) {
@@ -222,6 +234,24 @@ func checkPrinted(t *testing.T, line string, v any, seen map[string]bool) {
 	seen[name] = true
 	if err := readSchema(t, name).check(v); err != nil {
 		t.Errorf("lwj %s: %s: %v in %v", line, name, err, v)
+	}
+	for _, field := range object {
+		checkInside(t, line, field, seen)
+	}
+}
+
+// checkInside holds what stands inside and has a schema of its own against it.
+func checkInside(t *testing.T, line string, v any, seen map[string]bool) {
+	t.Helper()
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["schema"]; ok {
+			checkPrinted(t, line, v, seen)
+		}
+	case []any:
+		for _, item := range v {
+			checkInside(t, line, item, seen)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ func jobText(i *lwj.Info) string {
 	line("job", utoa(i.ID))
 	line("name", i.Spec.Name)
 	line("state", stateText(i))
-	line("command", strings.Join(i.Spec.Command, " "))
+	line("command", shellLine(i.Spec.Command))
 	line("tasks", strconv.Itoa(i.Spec.Tasks))
 	line("cwd", i.Spec.Dir)
 	line("labels", labelText(i.Spec.Labels))

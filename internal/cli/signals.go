@@ -29,7 +29,7 @@ func asSignal(ctx context.Context) (syscall.Signal, bool) {
 type signals struct {
 	first  chan os.Signal
 	broken chan os.Signal // SIGPIPE: caught so that a write returns EPIPE; not ignored, which tasks would inherit
-	later  chan struct{}  // one for each signal after the first, while kept
+	later  chan os.Signal // those after the first, while kept
 	kept   atomic.Bool
 	done   chan struct{}
 	wg     sync.WaitGroup
@@ -38,7 +38,7 @@ type signals struct {
 func newSignals() *signals {
 	return &signals{
 		first: make(chan os.Signal, 2), broken: make(chan os.Signal, 1),
-		later: make(chan struct{}, 1), done: make(chan struct{}),
+		later: make(chan os.Signal, 1), done: make(chan struct{}),
 	}
 }
 
@@ -73,31 +73,39 @@ func (s *signals) wait(end context.CancelCauseFunc) {
 	case <-s.done:
 		return
 	}
-	if !s.kept.Load() {
-		signal.Stop(s.first)
-	}
 	for {
 		select {
-		case <-s.first:
-			s.pass()
+		case sig := <-s.first:
+			s.pass(sig.(syscall.Signal))
 		case <-s.done:
 			return
 		}
 	}
 }
 
-func (s *signals) pass() {
+// pass hands a signal after the first to who keeps them, or lets it have its
+// usual effect.
+func (s *signals) pass(sig syscall.Signal) {
+	if !s.kept.Load() {
+		signal.Reset(sig)
+		_ = syscall.Kill(syscall.Getpid(), sig) // a process may signal itself
+		return
+	}
 	select {
-	case s.later <- struct{}{}:
+	case s.later <- sig:
 	default: // one is waiting already
 	}
 }
 
-// keep makes signals after the first come through the channel it returns.
-func (s *signals) keep() <-chan struct{} {
+// keep makes signals after the first come through the channel it returns,
+// until letGo.
+func (s *signals) keep() <-chan os.Signal {
 	s.kept.Store(true)
 	return s.later
 }
+
+// letGo gives signals after the first their usual effect again.
+func (s *signals) letGo() { s.kept.Store(false) }
 
 func (s *signals) stop() {
 	signal.Stop(s.first)

@@ -60,8 +60,8 @@ func (s *specFlags) spec(command []string) (lwj.Spec, error) {
 		Priority: s.priority, Retries: s.retries, Delay: s.delay, TimeLimit: s.timeLimit, FailFast: s.failFast, OutputLimit: s.outputLimit,
 	}
 	switch {
-	case s.tasks < 1:
-		return spec, usagef("-n %d: a job has 1 task or more", s.tasks)
+	case s.tasks < 1 || s.tasks > lwj.MaxTasks:
+		return spec, usagef("-n %d: a job has 1 to %d tasks", s.tasks, lwj.MaxTasks)
 	case s.outputLimit < 1:
 		return spec, usagef("--output-limit %d: it is 1 byte or more", s.outputLimit)
 	}

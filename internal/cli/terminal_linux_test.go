@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +57,37 @@ func TestTerminal(t *testing.T) {
 	if err != nil || line != "v\r\n" {
 		t.Errorf("terminal: want %q, got %q, %v", "v\r\n", line, err)
 	}
+}
+
+// countsInterrupts ends with the number of SIGINT it got, a moment after the
+// first. Until then it spins, so that two are not taken for one.
+const countsInterrupts = `n=0; trap 'n=$((n+1))' INT; echo ready
+while test $n -eq 0; do :; done
+for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.01; done; exit $n`
+
+// TestInterruptOnce types Ctrl-C, which the terminal sends to this program and
+// to the command it runs: it must not be passed on.
+func TestInterruptOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ours, theirs := openTerminal(t)
+	c := exec.CommandContext(t.Context(), "lwj", "--dir", dir, "kv", "owner", "register", "me", "--", "sh", "-c", countsInterrupts)
+	c.Stdin, c.Stdout, c.Stderr = theirs, theirs, theirs
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(ours).ReadString('\n'); err != nil || line != "ready\r\n" {
+		t.Errorf("want %q, got %q, %v", "ready\r\n", line, err)
+	}
+	if _, err := ours.WriteString("\x03"); err != nil {
+		t.Error(err)
+	}
+	_ = c.Wait() // it ends with 1
+	if got := c.ProcessState.ExitCode(); got != 1 {
+		t.Errorf("want 1 interrupt, got %d", got)
+	}
+	awaitNoHost(dir)
 }
 
 func none(string) (string, bool) { return "", false }

@@ -96,15 +96,12 @@ func (o *waitOptions) wait(ctx context.Context, c *lwj.Client, ids []uint64) ([]
 }
 
 // groupOf are the jobs of a group.
-func groupOf(ctx context.Context, c *lwj.Client, group string) (ids []uint64, err error) {
+func groupOf(ctx context.Context, c *lwj.Client, group string) ([]uint64, error) {
 	jobs, _, err := c.List(ctx, lwj.ListOptions{Group: &group})
-	for i := range jobs {
-		ids = append(ids, jobs[i].ID)
+	if err == nil && len(jobs) == 0 {
+		err = bus.NewError(bus.CodeNotFound, "the group %q has no jobs", group).WithHint("lwj jobs -a --group shows those of a group")
 	}
-	if err == nil && len(ids) == 0 {
-		err = bus.NewError(bus.CodeNotFound, "the group %q has no jobs", group)
-	}
-	return ids, err
+	return numbers(jobs), err
 }
 
 // printWaited prints how the jobs stand: in a table only with any, and then
