@@ -16,6 +16,7 @@ type step struct {
 // order returns the steps, the lowest first.
 func order() []step {
 	return []step{
+		{[]string{"internal/pack"}, "how bytes are read does not depend on what they say"},
 		{[]string{"bus"}, "the wire serves programs that know neither keys nor jobs"},
 		{[]string{"internal/engine"}, "the engine keeps keys and knows no job, so that old logs outlive new layers"},
 		{[]string{"kvbucket"}, "keys are what every other layer is made of"},

@@ -40,7 +40,8 @@ func checkViews(ctx context.Context, h *host.Host) error {
 	s := h.Engine().Snapshot()
 	var errs []error
 	s.Buckets(func(name string) bool {
-		if !h.Engine().Bucket(name).Transient {
+		_, there := h.Engine().View("").BucketStat(name) // or it was removed
+		if there && !h.Engine().Bucket(name).Transient {
 			errs = append(errs, checkView(ctx, js, s, h.Engine().Names(), name))
 		}
 		return true
