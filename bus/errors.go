@@ -29,6 +29,10 @@ const (
 	CodeNotActive      Code = "not_active"      // this engine does not answer; ask the active one
 	CodeOverloaded     Code = "overloaded"      // a bounded queue is full for the moment: try again
 	CodeFull           Code = "full"            // the disk or the quota is full: try again when something was freed
+	CodeEmpty          Code = "empty"           // the pipe has nothing to hand out
+	CodeNoRoom         Code = "no_room"         // the pipe is at its bounds
+	CodeEnded          Code = "ended"           // the pipe takes nothing more, or has nothing more to come
+	CodeRemoved        Code = "removed"         // it was there, and is no more
 	CodeUnreachable    Code = "unreachable"     // no server, or no host behind it
 	CodeTimeout        Code = "timeout"         // the deadline passed
 	CodeClosed         Code = "closed"          // used after Close

@@ -12,7 +12,7 @@ import (
 
 // Defaults of a FollowConfig.
 const (
-	DefaultMaxEvents = 16384
+	DefaultMaxEvents = 4096
 	DefaultMaxBytes  = 64 << 20
 	DefaultCheck     = 4 * time.Second
 )
@@ -47,7 +47,7 @@ type FollowConfig struct {
 	// change up to their revision has been returned.
 	Progress bool
 
-	MaxEvents int           // changes buffered. Default: 16384.
+	MaxEvents int           // changes buffered. Default: 4096.
 	MaxBytes  int64         // bytes buffered. Default: 64 MiB.
 	Check     time.Duration // a quiet follower asks after it. Default: 4s, at most a quarter less.
 }

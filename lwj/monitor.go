@@ -8,6 +8,10 @@ import (
 	"github.com/lwjbus/lwjbus/bus"
 )
 
+// monitorEvents bounds what a monitor buffers: more than a round of many
+// launchers makes, so that one that keeps up has nothing replayed.
+const monitorEvents = 1 << 14
+
 // EventOptions says which events a monitor tells and from where. The zero
 // value: all events of all jobs, from the oldest kept.
 type EventOptions struct {
@@ -50,7 +54,7 @@ func (c *Client) Events(ctx context.Context, opts EventOptions) (*Monitor, error
 	m.single = len(opts.IDs) == 1 && len(opts.Kinds) == 1 && opts.Kinds[0] == KindState
 	cfg := bus.FollowConfig{
 		Bucket: Bucket, From: opts.From, Now: opts.Now, Start: opts.From == 0 && !opts.Now,
-		Replay: m.replay, Match: m.filter.match,
+		Replay: m.replay, Match: m.filter.match, MaxEvents: monitorEvents,
 	}
 	if m.single {
 		cfg.Subject = c.conn.Names().State(opts.IDs[0])

@@ -10,7 +10,7 @@ import (
 const (
 	accountCore = "CORE" // the log, checkpoints, output; the host's own connections
 	accountView = "VIEW" // the projected buckets; the host and the "view" user of tools
-	accountCLI  = "CLI"  // all clients; no JetStream
+	accountCLI  = "CLI"  // all clients, and the host's connection that answers them; no JetStream
 	accountSys  = "SYS"  // nobody
 )
 
@@ -21,10 +21,10 @@ const LocalUser = "local"
 // accountsTemplate is in the server's own configuration language, because that
 // is what an operator of another NATS deployment has to write, too.
 //
-// A stream import does not say who published. A client cannot publish these
-// subjects, but an answer to a request goes wherever its reply subject says:
-// what reaches a subscriber that way is an answer of the API, never an event
-// (TestNATSFacts_ReplyInjection).
+// Requests stay in the clients' account: an import of the API would cost each
+// a header, a reply subject of its own and a third of the server's time. An
+// answer goes wherever the reply subject of its request says, so the host's
+// user there publishes to inboxes and nothing else (TestAccounts_replyInjection).
 var accountsTemplate = template.Must(template.New("accounts").Parse(`
 system_account: {{.Sys}}
 accounts {
@@ -33,8 +33,6 @@ accounts {
     jetstream: enabled
     users: [ { nkey: {{.CoreKey}}, allowed_connection_types: [IN_PROCESS] } ]
     exports: [
-      { service: "{{.NS}}.api.v1.*.>", response_type: singleton }
-      { service: "$SRV.>", response_type: stream }
       {{range .Events}}{ stream: "{{.}}" }
       {{end}}
     ]
@@ -50,12 +48,15 @@ accounts {
     ]
   }
   {{.CLI}} {
-    users: [ { nkey: {{.LocalKey}}, permissions: {
-        publish: [ "{{.NS}}.api.v1.{{.User}}.>", "$SRV.>" ]
-        subscribe: [ "_INBOX_{{.User}}.>"{{range .Events}}, "{{.}}"{{end}} ] } } ]
+    users: [
+      { nkey: {{.FrontKey}}, allowed_connection_types: [IN_PROCESS], permissions: {
+          publish: [ "_INBOX_{{.User}}.>" ]
+          subscribe: [ "{{.NS}}.api.v1.*.>", "$SRV.>" ] } }
+      { nkey: {{.LocalKey}}, permissions: {
+          publish: [ "{{.NS}}.api.v1.{{.User}}.>", "$SRV.>" ]
+          subscribe: [ "_INBOX_{{.User}}.>"{{range .Events}}, "{{.}}"{{end}} ] } }
+    ]
     imports: [
-      { service: { account: {{.Core}}, subject: "{{.NS}}.api.v1.{{.User}}.>" } }
-      { service: { account: {{.Core}}, subject: "$SRV.>" } }
       {{range .Events}}{ stream: { account: {{$.Core}}, subject: "{{.}}" } }
       {{end}}
     ]
@@ -69,7 +70,7 @@ func (s *Server) accounts() string {
 	err := accountsTemplate.Execute(&b, map[string]any{
 		"Sys": accountSys, "Core": accountCore, "View": accountView, "CLI": accountCLI,
 		"NS": s.cfg.Namespace, "User": LocalUser, "Events": eventSubjects(s.cfg.Namespace),
-		"CoreKey": s.core.public, "ViewHostKey": s.view.public,
+		"CoreKey": s.core.public, "ViewHostKey": s.view.public, "FrontKey": s.front.public,
 		"ViewKey": s.id.view.public, "LocalKey": s.id.local.public,
 	})
 	if err != nil {

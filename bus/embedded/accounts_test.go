@@ -29,7 +29,7 @@ func serve(t *testing.T, nc *nats.Conn) {
 	flush(t, nc)
 }
 
-func flush(t *testing.T, nc *nats.Conn) {
+func flush(t testing.TB, nc *nats.Conn) {
 	t.Helper()
 	if err := nc.FlushTimeout(requestTimeout); err != nil {
 		t.Fatalf("flush: want no error, got %v", err)
@@ -62,7 +62,7 @@ func TestAccounts_clientMay(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
 	core, client := conn(t, s.Core), localClient(t, s)
-	serve(t, core)
+	serve(t, conn(t, s.Front))
 	m, err := client.Request("lwj.api.v1.local.get", nil, requestTimeout)
 	if want := "lwj.api.v1.local.get"; err != nil || string(m.Data) != want {
 		t.Errorf("request: want %q, got %v (%v)", want, m, err)
@@ -118,6 +118,45 @@ func TestAccounts_clientMayNot(t *testing.T) {
 		t.Errorf("want nothing in CORE, got %s", m.Subject)
 	case m := <-events:
 		t.Errorf("want no event, got %s", m.Subject)
+	default:
+	}
+}
+
+// TestAccounts_replyInjection: an answer goes to an inbox or nowhere, whatever
+// the request names as its reply.
+func TestAccounts_replyInjection(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	core, front, other, client := conn(t, s.Core), conn(t, s.Front), localClient(t, s), localClient(t, s)
+	publish(t, core, 1)
+	refused := denied(front)
+	heard := make(chan *nats.Msg, 64)
+	if _, err := front.Subscribe("lwj.api.v1.*.>", func(m *nats.Msg) {
+		heard <- m
+		m.Respond([]byte("answer"))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	flush(t, front)
+	everything, events := subscribe(t, core, ">"), subscribe(t, other, "lwj.state.>")
+	for _, reply := range []string{"lwj.state.7", "lwj.feed.lwj", "lwj.api.v1.root.put", "lwj.api.v1.local.put", "$SRV.PING", "$JS.API.INFO", "s"} {
+		if err := client.PublishRequest("lwj.api.v1.local.get", reply, nil); err != nil {
+			t.Fatal(err)
+		}
+		if m := await(t, heard); m.Subject != "lwj.api.v1.local.get" {
+			t.Errorf("want the request, got %s", m.Subject)
+		}
+		await(t, refused)
+	}
+	flush(t, core)
+	flush(t, other)
+	select {
+	case m := <-everything:
+		t.Errorf("want nothing in CORE, got %s", m.Subject)
+	case m := <-events:
+		t.Errorf("want no event, got %s", m.Subject)
+	case m := <-heard:
+		t.Errorf("want no further request, got %s", m.Subject)
 	default:
 	}
 }
@@ -215,6 +254,7 @@ func TestAccounts_strangers(t *testing.T) {
 		{"unknown key", append(secure, stranger.option())},
 		{"password", append(secure, nats.UserInfo("local", "local"))},
 		{"core key from outside", append(secure, s.core.option())},
+		{"front key from outside", append(secure, s.front.option())},
 		{"view host's key from outside", append(secure, s.view.option())},
 		{"no TLS", []nats.Option{s.id.local.option(), nats.Timeout(100 * time.Millisecond)}},
 	} {
@@ -245,39 +285,32 @@ func TestServer_onlyTLS13(t *testing.T) {
 
 func BenchmarkRequest(b *testing.B) {
 	s := start(b, Config{Memory: true})
-	core := conn(b, s.Core)
-	if _, err := core.Subscribe("lwj.api.v1.*.>", func(m *nats.Msg) { m.Respond(nil) }); err != nil {
+	front := conn(b, s.Front)
+	if _, err := front.Subscribe("lwj.api.v1.*.>", func(m *nats.Msg) { m.Respond(nil) }); err != nil {
 		b.Fatal(err)
 	}
-	for _, c := range []struct {
-		name    string
-		connect func(...nats.Option) (*nats.Conn, error)
-	}{
-		{"same account", s.Core},
-		{"import", func(...nats.Option) (*nats.Conn, error) {
-			return nats.Connect("", s.id.local.option(), nats.CustomInboxPrefix("_INBOX_"+LocalUser), nats.SetCustomDialer(dialer{s}))
-		}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			nc := conn(b, c.connect)
-			for b.Loop() {
-				if _, err := nc.Request("lwj.api.v1.local.get", nil, requestTimeout); err != nil {
-					b.Fatal(err)
-				}
+	flush(b, front)
+	nc := conn(b, func(...nats.Option) (*nats.Conn, error) {
+		return nats.Connect("", s.id.local.option(), nats.CustomInboxPrefix("_INBOX_"+LocalUser), nats.SetCustomDialer(dialer{s}))
+	})
+	request := func() {
+		if _, err := nc.Request("lwj.api.v1.local.get", nil, requestTimeout); err != nil {
+			b.Error(err)
+		}
+	}
+	b.Run("1", func(b *testing.B) {
+		for b.Loop() {
+			request()
+		}
+	})
+	b.Run("64 at once", func(b *testing.B) {
+		b.SetParallelism(32)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				request()
 			}
 		})
-		b.Run(c.name+", 64 at once", func(b *testing.B) {
-			nc := conn(b, c.connect)
-			b.SetParallelism(32)
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					if _, err := nc.Request("lwj.api.v1.local.get", nil, requestTimeout); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		})
-	}
+	})
 }
 
 // TestWanted: a client's subscription counts from its flush on, and no other

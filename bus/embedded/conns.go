@@ -23,6 +23,13 @@ func (s *Server) View(opts ...nats.Option) (*nats.Conn, error) {
 	return s.connect("lwj view", s.view, opts)
 }
 
+// Front returns a new connection of the host to the account of the clients:
+// it hears their requests and can answer into their inboxes, and nothing else;
+// otherwise like Core.
+func (s *Server) Front(opts ...nats.Option) (*nats.Conn, error) {
+	return s.connect("lwj front", s.front, opts)
+}
+
 // Client returns the raw in-process connection that a client of the account
 // CLI authenticates on. It carries no TLS: nothing leaves the process.
 //

@@ -25,7 +25,7 @@ func TestDialLocal(t *testing.T) {
 	if err := l.Publish(s.HostFile("store")); err != nil {
 		t.Fatal(err)
 	}
-	serve(t, conn(t, s.Core))
+	serve(t, conn(t, s.Front))
 	c, err := bus.DialLocal(ctx, dir, bus.Config{})
 	if err != nil {
 		t.Fatal(err)

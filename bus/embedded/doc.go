@@ -25,14 +25,14 @@
 //	      by View, and the user whose key is view.nk, for nats tools: reads only.
 //	CLI   all clients, as the user "local" (key local.nk). No JetStream. They
 //	      request <ns>.api.v1.local.> and $SRV.>, and follow <ns>.state.>,
-//	      event.>, kv.>, ctl.>, feed.> and engine; nothing else.
+//	      event.>, kv.>, ctl.>, feed.> and engine; nothing else. The host
+//	      hears and answers them by Front, with a key like that of Core.
 //	SYS   nobody.
 //
-// A client may name an event's subject as the reply of a request: then other
-// clients get an answer of the API there, without the headers of an event.
-// Who follows events takes what does not decode for nothing.
-// (TestAccounts_clientMay, TestAccounts_clientMayNot, TestAccounts_tools,
-// TestAccounts_strangers, TestNATSFacts_ReplyInjection.)
+// A client may name any subject as the reply of a request; an answer reaches
+// inboxes only.
+// (TestAccounts_clientMay, TestAccounts_clientMayNot, TestAccounts_replyInjection,
+// TestAccounts_tools, TestAccounts_strangers.)
 //
 // # Data directory
 //

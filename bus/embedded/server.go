@@ -15,11 +15,11 @@ import (
 
 // Server is a running server. It is safe for concurrent use.
 type Server struct {
-	cfg        Config
-	temporary  bool // cfg.Dir is ours to remove
-	id         identity
-	core, view key           // of the host's own users: new in each process, never on disk
-	done       chan struct{} // closed at the end of Shutdown
+	cfg               Config
+	temporary         bool // cfg.Dir is ours to remove
+	id                identity
+	core, view, front key           // of the host's own users: new in each process, never on disk
+	done              chan struct{} // closed at the end of Shutdown
 
 	life sync.Mutex // held by Restart and Shutdown from begin to end; taken before mu
 
@@ -60,11 +60,10 @@ func (s *Server) start() (err error) {
 	if s.id, err = loadIdentity(s.cfg.Dir); err != nil {
 		return storeError(s.cfg.Dir, err)
 	}
-	if s.core, err = newKey(); err != nil {
-		return err
-	}
-	if s.view, err = newKey(); err != nil {
-		return err
+	for _, k := range []*key{&s.core, &s.view, &s.front} {
+		if *k, err = newKey(); err != nil {
+			return err
+		}
 	}
 	return s.run()
 }
@@ -125,7 +124,7 @@ func storeError(dir string, err error) error {
 
 // Restart stops the server and starts it again with the same directory and
 // keys: what a host does after a write error, from which the server does not
-// recover by itself. Connections that Core, View and Client gave out, and those
+// recover by itself. Connections that Core, View, Front and Client gave out, and those
 // of clients, find the new one by themselves. The port stays the same unless
 // somebody took it and Config.Port named none: compare URL, and publish the
 // host file again.
@@ -153,7 +152,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	return err
 }
 
-// Shutdown closes the connections that Core and View gave out, stops the
+// Shutdown closes the connections that Core, View and Front gave out, stops the
 // server and returns when nothing of it runs. It may be called more than once
 // and concurrently.
 func (s *Server) Shutdown() {

@@ -14,7 +14,7 @@ const apiName = "lwj"
 
 // openAPI serves every verb of the engine as a NATS micro service.
 func (h *Host) openAPI(context.Context) error {
-	svc, err := micro.AddService(h.core, micro.Config{
+	svc, err := micro.AddService(h.front, micro.Config{
 		Name: apiName, Version: h.cfg.Version, Description: "lwjbus: jobs, keys and events",
 		Metadata: map[string]string{"namespace": h.cfg.Namespace, "store": h.store},
 	})
@@ -31,7 +31,7 @@ func (h *Host) openAPI(context.Context) error {
 			return err
 		}
 	}
-	return h.core.Flush()
+	return h.front.Flush()
 }
 
 // handler answers one verb. It never waits: what takes time answers later.

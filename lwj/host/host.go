@@ -36,6 +36,7 @@ type Host struct {
 	store  string
 
 	log, core, view *nats.Conn // the engine's appends; everything else in CORE; the views
+	front           *nats.Conn // requests and answers
 	streamLog       *engine.StreamLog
 	checkpoints     engine.Checkpoints
 	output          *lwj.OutputStore
@@ -98,6 +99,9 @@ func (h *Host) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	if h.view, err = h.server.View(nats.NoEcho()); err != nil {
+		return err
+	}
+	if h.front, err = h.server.Front(); err != nil {
 		return err
 	}
 	streams, err := h.streams()
