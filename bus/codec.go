@@ -44,6 +44,9 @@ func AppendMarshal(dst []byte, v any) ([]byte, error) {
 // Errors: ErrMalformed. It never panics on any bytes (FuzzUnmarshal).
 // Safe for concurrent use.
 func Unmarshal(b []byte, v any) error {
+	if p, ok := v.(*Page); ok && p.open(b) {
+		return nil // it checks as it goes: the largest messages are read once
+	}
 	if reason := check(b); reason != "" {
 		return NewError(CodeMalformed, "%s", reason)
 	}

@@ -50,7 +50,7 @@ func (b *Bucket) get(ctx context.Context, key string, o *readOptions) (*Entry, e
 	}
 	var p page
 	in := &getRequest{Bucket: b.name, Key: key, At: o.at, Serializable: o.serializable, Bare: o.bare}
-	if err := b.conn.Call(ctx, verbGet, in, &p, bus.Read()); err != nil {
+	if err := b.conn.Call(ctx, verbGet, in, &p.Page, bus.Read()); err != nil {
 		return nil, err
 	}
 	return p.only()

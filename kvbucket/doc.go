@@ -8,7 +8,8 @@
 //     [Bucket.Exists], [Bucket.History]), writes ([Bucket.Put], [Bucket.Create],
 //     [Bucket.SetDefault], [Bucket.Swap], [Bucket.PutAll], [Bucket.Update]) and
 //     removes ([Bucket.Delete], [Bucket.Pop], [Bucket.DeleteRange],
-//     [Bucket.PopRange], [Bucket.Clear]). [Bucket.Wait] waits.
+//     [Bucket.PopRange], [Bucket.Clear]). [Bucket.Wait], [Bucket.WaitAny] and
+//     [Bucket.WaitAll] wait.
 //   - [Txn] is conditions and operations that [Bucket.Commit] evaluates as one:
 //     a [Cond] asks, an [Op] does what the method of its name does, a [Result]
 //     is what came of it.
@@ -33,7 +34,10 @@
 // one revision, also when it takes many requests (TestBucket, "a list does not
 // drift"). [At] reads everything as it was at a revision. A watch returns
 // changes in commit order, none lost and none twice, a transaction's together,
-// and says once that it has caught up (TestBucket, K16, K17, K21).
+// and says once that it has caught up (TestBucket, K16, K17, K21; TestFanOut,
+// TestWatchesThroughKills). [Watch.Add] and [Watch.Remove] change what it
+// follows as it runs (TestAddUnderFire). A wait misses nothing that comes after
+// the call, be it there for a moment only (TestWaitMissesNothing).
 //
 // Each write is a transaction of one operation, evaluated by the same code
 // (TestOperationsModel). A transaction changes a key at most once, to what it

@@ -24,17 +24,30 @@ type Entry struct {
 }
 
 func newEntry(c *bus.Change) *Entry {
-	return &Entry{
+	e := entryOf(c)
+	return &e
+}
+
+func entryOf(c *bus.Change) Entry {
+	return Entry{
 		Bucket: c.Bucket, Key: c.Key, Value: c.Value, Op: c.Op, Revision: c.Revision, Previous: c.Previous,
 		Created: c.Created, Version: c.Version, Time: time.Unix(0, c.Time), Clock: c.Clock,
 		Owner: c.Owner, Token: c.Token, Reason: c.Reason,
 	}
 }
 
+// entryPiece is how many entries of a list share their memory: whoever keeps
+// one keeps so many.
+const entryPiece = 16
+
 func appendEntries(to []*Entry, changes []*bus.Change) []*Entry {
 	to = slices.Grow(to, len(changes))
-	for _, c := range changes {
-		to = append(to, newEntry(c))
+	for piece := range slices.Chunk(changes, entryPiece) {
+		entries := make([]Entry, len(piece))
+		for i, c := range piece {
+			entries[i] = entryOf(c)
+			to = append(to, &entries[i])
+		}
 	}
 	return to
 }

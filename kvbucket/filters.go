@@ -83,24 +83,28 @@ func (f *filters) only(key string) bool {
 	return !slices.ContainsFunc(f.all, func(a added) bool { return a.kind != filterKey || a.span.From != key })
 }
 
-// match returns the names of the filters that want a change, in their order.
-func (f *filters) match(key string, revision uint64) (names []string) {
-	var at []int
-	if i, ok := f.keys[key]; ok {
-		at = append(at, i)
-	}
+// match adds the names of the filters that want a change, in their order.
+func (f *filters) match(names []string, key string, revision uint64) []string {
+	literal, is := f.keys[key]
 	for _, i := range f.ranges {
+		if is && literal < i {
+			names, is = f.name(names, literal, revision), false
+		}
 		if f.all[i].span.Contains(key) {
-			at = append(at, i)
+			names = f.name(names, i, revision)
 		}
 	}
-	slices.Sort(at)
-	for _, i := range at {
-		if revision > f.all[i].above {
-			names = append(names, f.all[i].name)
-		}
+	if is {
+		names = f.name(names, literal, revision)
 	}
 	return names
+}
+
+func (f *filters) name(names []string, i int, revision uint64) []string {
+	if revision <= f.all[i].above {
+		return names
+	}
+	return append(names, f.all[i].name)
 }
 
 // wants tells whether any filter wants a change.

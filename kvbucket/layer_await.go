@@ -21,7 +21,7 @@ func await(ctx context.Context, v *engine.View, in *awaitRequest) (any, error) {
 		in.After = &now
 	}
 	for {
-		a := &awaitAnswer{page: page{Revision: v.Revision()}, Token: in.Token}
+		a := &awaitAnswer{page: *pageAt(v.Revision()), Token: in.Token}
 		missing := in.look(v, a)
 		if len(missing) == 0 {
 			return a, nil

@@ -39,7 +39,7 @@ func shownHistory(v *engine.View, in *historyRequest) engine.Later {
 		if err != nil {
 			return in.answer(v)
 		}
-		p := &page{Revision: v.Revision()}
+		p := pageAt(v.Revision())
 		for _, c := range past.History() {
 			if c.Revision <= in.After {
 				continue
@@ -52,10 +52,10 @@ func shownHistory(v *engine.View, in *historyRequest) engine.Later {
 			case len(p.Changes) == 0:
 				return in.answer(v)
 			default: // the rest can be asked for
-				p.More = true
-				return p, nil
+				p.Next = 1
+				return &p.Page, nil
 			}
 		}
-		return p, nil
+		return &p.Page, nil
 	}
 }

@@ -17,7 +17,7 @@ const (
 func (p *page) add(c *bus.Change) bool {
 	n := len(c.Key) + len(c.Value) + len(c.Owner) + entryBytes
 	if len(p.Changes) > 0 && (len(p.Changes) == pageEntries || p.bytes+n > pageBytes) {
-		p.More = true
+		p.Next = 1
 		return false
 	}
 	p.Changes, p.bytes = append(p.Changes, c), p.bytes+n
@@ -52,9 +52,9 @@ func (r *getRequest) answer(revision uint64, c *bus.Change) (any, error) {
 	if r.Bare {
 		c = bare(c)
 	}
-	p := &page{Revision: revision}
+	p := pageAt(revision)
 	p.add(c)
-	return p, nil
+	return &p.Page, nil
 }
 
 func noKey(bucket, key string, revision uint64) error {
@@ -62,8 +62,8 @@ func noKey(bucket, key string, revision uint64) error {
 }
 
 func list(v *engine.View, in *rangeRequest) (any, error) {
-	p := &page{Revision: in.revision(v)}
-	return p, in.each(v, func(c *bus.Change) bool {
+	p := pageAt(in.revision(v))
+	return &p.Page, in.each(v, func(c *bus.Change) bool {
 		if in.Limit > 0 && uint64(len(p.Changes)) == in.Limit {
 			return false
 		}
@@ -123,7 +123,7 @@ func history(v *engine.View, in *historyRequest) (any, error) {
 
 // answer is the answer with what is in memory.
 func (r *historyRequest) answer(v *engine.View) (any, error) {
-	p, kept := &page{Revision: v.Revision()}, v.History(r.Bucket, r.Key)
+	p, kept := pageAt(v.Revision()), v.History(r.Bucket, r.Key)
 	if len(kept) == 0 {
 		return nil, noKey(r.Bucket, r.Key, p.Revision)
 	}
@@ -132,5 +132,5 @@ func (r *historyRequest) answer(v *engine.View) (any, error) {
 			break
 		}
 	}
-	return p, nil
+	return &p.Page, nil
 }

@@ -35,11 +35,11 @@ func (b *Bucket) list(ctx context.Context, r Range, o listOptions) (list []*Entr
 	in := o.request(b.name, r)
 	for {
 		var p page
-		if err := b.conn.Call(ctx, verbRange, in, &p, bus.Read()); err != nil {
+		if err := b.conn.Call(ctx, verbRange, in, &p.Page, bus.Read()); err != nil {
 			return nil, err
 		}
 		list = appendEntries(list, p.Changes)
-		if !p.More || len(p.Changes) == 0 || !in.advance(p.Revision, p.last().Key, len(p.Changes)) {
+		if p.Next == 0 || len(p.Changes) == 0 || !in.advance(p.Revision, p.last().Key, len(p.Changes)) {
 			return list, nil
 		}
 	}
@@ -84,14 +84,14 @@ func (b *Bucket) history(ctx context.Context, key string) (list []*Entry, err er
 	in := &historyRequest{Bucket: b.name, Key: key}
 	for {
 		var p page
-		if err := b.conn.Call(ctx, verbHistory, in, &p, bus.Read()); err != nil {
+		if err := b.conn.Call(ctx, verbHistory, in, &p.Page, bus.Read()); err != nil {
 			return nil, err
 		}
 		if in.After != 0 && (len(p.Changes) == 0 || p.Changes[0].Previous != in.After) {
 			return nil, bus.NewError(bus.CodeCompacted, "key %s changes faster than its history can be read", shown(key)).WithRevision(p.Revision)
 		}
 		list = appendEntries(list, p.Changes)
-		if !p.More || len(p.Changes) == 0 {
+		if p.Next == 0 || len(p.Changes) == 0 {
 			return list, nil
 		}
 		in.After = p.last().Revision

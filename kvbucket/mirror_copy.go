@@ -26,10 +26,9 @@ func (c *mirrorCopy) entry(ch *bus.Change) *Entry {
 	return e
 }
 
-// load adds a key of a page, which are in order and have memory of their own.
+// load adds a key of a page, which are in order.
 func (c *mirrorCopy) load(ch *bus.Change) {
-	e := newEntry(ch)
-	e.Bucket = c.bucket
+	e := c.entry(ch)
 	c.tree.Load(e.Key, e)
 	c.bytes += mirrorSize(e.Key, e.Owner, e.Value)
 }

@@ -137,7 +137,7 @@ func (l *mirrorLoad) read(ctx context.Context) error {
 func (l *mirrorLoad) readRange(ctx context.Context, in *rangeRequest) error {
 	for more := true; more; {
 		var p page
-		if err := l.m.conn.Call(ctx, verbRange, in, &p, bus.Read()); err != nil {
+		if err := l.m.conn.Call(ctx, verbRange, in, &p.Page, bus.Read()); err != nil {
 			return err
 		}
 		if p.Revision < l.from {
@@ -150,7 +150,7 @@ func (l *mirrorLoad) readRange(ctx context.Context, in *rangeRequest) error {
 			return err
 		}
 		l.newest = max(l.newest, p.Revision)
-		if more = p.More && len(p.Changes) > 0; more {
+		if more = p.Next != 0 && len(p.Changes) > 0; more {
 			in.From = after(p.last().Key)
 		}
 	}

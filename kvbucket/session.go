@@ -127,6 +127,9 @@ func (s *Session) Token() uint64 { return s.owner.Token }
 // Owner is the owner, for OwnedBy and Registered.
 func (s *Session) Owner() Owner { return s.owner }
 
+// Conn is the connection that the session lives on.
+func (s *Session) Conn() *bus.Conn { return s.conn }
+
 // Lost is closed when the session no longer keeps its owner: it is lost, or
 // closed. Err says which.
 func (s *Session) Lost() <-chan struct{} { return s.ctx.Done() }

@@ -148,17 +148,14 @@ func caseWaitOwner(t *testing.T, b bucket) {
 	(<-b.waitAny([]string{"b"}, unless)).wantOwnerEnded(t) // its lease ends
 }
 
-// gate lets a test act between the requests of a wait.
+// gate lets a test act before a request reaches the host.
 type gate struct {
 	*bed
-	asked  atomic.Int32
-	second func() // called before the second kv.await
+	before func(verb string)
 }
 
 func (g *gate) Call(ctx context.Context, user, verb string, req *bus.Request) *bus.Response {
-	if verb == "kv.await" && g.asked.Add(1) == 2 {
-		g.second()
-	}
+	g.before(verb)
 	return g.bed.Call(ctx, user, verb, req)
 }
 
@@ -170,7 +167,14 @@ func TestWaitBetweenRequests(t *testing.T) {
 	h := newBed(t)
 	b := openBucket(t, h.direct(t), "test")
 	for _, put := range []bool{true, false} {
-		g := &gate{bed: h, second: func() {
+		asked := 0
+		g := &gate{h, func(verb string) {
+			if verb != "kv.await" {
+				return
+			}
+			if asked++; asked != 2 {
+				return
+			}
 			if put {
 				b.put("a", "1")
 				b.delete("a")
@@ -221,17 +225,19 @@ func TestWaitMissesNothing(t *testing.T) {
 	}
 }
 
-// TestWaitDoesNotPoll: a wait of many is two requests each.
+// TestWaitDoesNotPoll: a wait is two requests, however long it is: for keys
+// that come, and for an owner that ends.
 func TestWaitDoesNotPoll(t *testing.T) {
 	t.Parallel()
 	h := newBed(t)
 	b := openBucket(t, h.network(t), "test")
+	b.owner("o")
 	const waiters = 100
 	var asked atomic.Int32
 	var looked, woken sync.WaitGroup
-	looked.Add(waiters)
+	looked.Add(2 * waiters)
 	count := func(verb string) bool {
-		if verb == "kv.await" && asked.Add(1) <= waiters {
+		if verb == "kv.await" && asked.Add(1) <= 2*waiters {
 			looked.Done()
 		}
 		return false
@@ -243,6 +249,11 @@ func TestWaitDoesNotPoll(t *testing.T) {
 				t.Error(err)
 			}
 		})
+		woken.Go(func() {
+			if _, err := b.Wait(b.ctx, "never", kvbucket.UnlessOwnerEnds("o")); !errors.Is(err, kvbucket.ErrOwnerEnded) {
+				t.Errorf("want ErrOwnerEnded, got %v", err)
+			}
+		})
 	}
 	looked.Wait()
 	for i := range 100 {
@@ -250,6 +261,7 @@ func TestWaitDoesNotPoll(t *testing.T) {
 		b.put("c", fmt.Sprint(i))
 	}
 	b.put("b", "1")
+	b.endOwner("o")
 	woken.Wait()
-	same(t, int32(2*waiters), asked.Load())
+	same(t, int32(4*waiters), asked.Load())
 }

@@ -77,71 +77,6 @@ func (b *Bucket) Watch(ctx context.Context, opts ...WatchOption) (*Watch, error)
 // literal returns the key of a filter that is one.
 func (f filter) literal() (string, bool) { return f.span.From, f.kind == filterKey }
 
-// replay reads a page. Only the first one claims that its revision is there
-// and nothing compacted: later ones, and all of a watch from now on, repair
-// what was begun. A page ends where a filter begins that it was not asked for.
-func (w *Watch) replay(ctx context.Context, from uint64) (*bus.Page, error) {
-	for {
-		calls := w.ask(from)
-		p := new(bus.Page)
-		if err := w.bucket.conn.Call(ctx, verbReplay, &w.request, p, bus.Read()); err != nil {
-			return nil, err
-		}
-		w.request.First = false
-		w.request.Start = w.request.Start && p.Next != 0
-		if w.clip(p, from, calls) {
-			return p, nil
-		}
-	}
-}
-
-// ask makes the request for the changes from a revision on.
-func (w *Watch) ask(from uint64) (calls int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.passed = max(w.passed, from-1)
-	w.request.From = from
-	if w.filters.request(&w.request) {
-		w.request.Start = false // what is gone since Add is an error
-	}
-	return w.filters.calls
-}
-
-// clip cuts off what of a page is not whole, and tells whether anything is left.
-func (w *Watch) clip(p *bus.Page, from uint64, calls int) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	end, limit := p.Revision, w.filters.limit(from, calls)
-	if p.Next != 0 {
-		end = p.Next - 1
-	}
-	if limit < from {
-		return false
-	}
-	if end > limit {
-		p.Changes, p.Next, end = upTo(p.Changes, limit), limit+1, limit
-	}
-	w.passed = max(w.passed, end)
-	return true
-}
-
-// upTo returns the changes up to a revision; they are in commit order.
-func upTo(changes []*bus.Change, revision uint64) []*bus.Change {
-	for i, c := range changes {
-		if c.Revision > revision {
-			return changes[:i]
-		}
-	}
-	return changes
-}
-
-func (w *Watch) match(c *bus.Change) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.passed = max(w.passed, c.Revision)
-	return w.options.kinds.has(c.Op) && w.filters.wants(c.Key, c.Revision)
-}
-
 // Next returns the next event; it waits for one until ctx ends. An end of ctx
 // loses nothing. One goroutine calls it at a time.
 //
@@ -187,6 +122,10 @@ func (w *Watch) advance(ctx context.Context) error {
 func (w *Watch) events(b *bus.Batch, before []*bus.Change) (events []Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(b.Changes) > 0 {
+		events = make([]Event, 0, len(b.Changes))
+	}
+	var names []string
 	for i, c := range b.Changes {
 		var old *bus.Change
 		if before != nil {
@@ -199,7 +138,8 @@ func (w *Watch) events(b *bus.Batch, before []*bus.Change) (events []Event) {
 		if w.options.previous {
 			one.Previous = w.entry(old)
 		}
-		for _, one.Filter = range w.filters.match(c.Key, c.Revision) {
+		names = w.filters.match(names[:0], c.Key, c.Revision)
+		for _, one.Filter = range names {
 			events = append(events, one)
 		}
 	}

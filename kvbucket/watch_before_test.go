@@ -116,11 +116,69 @@ func TestPreviousGone(t *testing.T) {
 	for range 3 {
 		b.put("a", "v")
 	}
-	for n, large := 0, string(make([]byte, kvbucket.MaxValue)); n <= engine.MaxRecentBytes; n += len(large) {
-		openBucket(t, b.conn, "other").put("large", large)
-	}
+	b.forget()
 	b.watch(kvbucket.FromStart(), kvbucket.Previous()).wantBefore("a=v (gone)", "a=v (a=v)", "caught up")
 	b.watch(kvbucket.FromStart(), kvbucket.OnlyChanges()).want("a=v", "caught up")
+}
+
+// forget makes the host forget the recent changes, by writing as much.
+func (b bucket) forget() {
+	b.t.Helper()
+	other := openBucket(b.t, b.conn, "other")
+	for n, large := 0, string(make([]byte, kvbucket.MaxValue)); n <= engine.MaxRecentBytes; n += len(large) {
+		other.put("large", large)
+	}
+}
+
+// TestSlowReaderIsTold: a reader that is slower than all there is to read from
+// is told, and with what it could begin anew; nothing is skipped.
+func TestSlowReaderIsTold(t *testing.T) {
+	t.Parallel()
+	b := openBucket(t, newBed(t).direct(t), bucketOfTwo)
+	all := []watch{b.watch(kvbucket.Buffer(1, 1<<20)), b.watch(kvbucket.Buffer(1, 1<<20), kvbucket.Keys("a")), b.watch(kvbucket.Buffer(1, 1<<20), kvbucket.Keys("b", "c"))}
+	for _, w := range all {
+		w.want("caught up")
+	}
+	b.put("b", "1")
+	for range 4 {
+		b.put("a", "v")
+	}
+	b.put("c", "1")
+	b.forget()
+	for _, w := range all[:2] {
+		for last := uint64(0); ; {
+			e, err := w.Next(b.ctx)
+			if err != nil {
+				refused(t, err, kvbucket.ErrCompacted, 4)
+				break
+			}
+			same(t, last, e.Entry.Previous) // what it was in time for, and nothing skipped
+			if e.Entry.Key == "a" {
+				last = e.Revision
+			}
+		}
+		_, err := w.Next(b.ctx)
+		refused(t, err, kvbucket.ErrCompacted, 4)
+	}
+	all[2].want("b=1 key:b", "c=1 key:c")
+	b.watch(kvbucket.Since(4)).want("a=v", "a=v", "c=1", "caught up")
+}
+
+// TestAddedIsNotSkipped: a watch from the start, for which what is gone is no
+// error, tells what is gone of a filter that was added.
+func TestAddedIsNotSkipped(t *testing.T) {
+	t.Parallel()
+	b := openBucket(t, newBed(t).direct(t), bucketOfTwo)
+	b.put("a", "1")
+	w := b.watch(kvbucket.FromStart(), kvbucket.Keys("a", "x"))
+	w.add(kvbucket.Keys("b"))
+	for range 4 {
+		b.put("b", "v")
+	}
+	b.forget()
+	w.want("a=1 key:a")
+	_, err := w.Next(b.ctx)
+	refused(t, err, kvbucket.ErrCompacted, 4)
 }
 
 // TestPreviousIsRemembered: what a watch has seen it does not ask for.

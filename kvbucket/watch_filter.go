@@ -37,7 +37,10 @@ func (w *Watch) Add(ctx context.Context, filters ...FilterOption) (revision uint
 	if err != nil {
 		return 0, err
 	}
-	return w.install(fresh, feed, revision)
+	if revision, err = w.install(fresh, feed, revision); err != nil && feed != nil {
+		feed.Close()
+	}
+	return revision, err
 }
 
 // Remove removes filters while the watch runs, all of those it is given that
@@ -103,9 +106,6 @@ func (w *Watch) install(fresh []filter, feed *bus.Follower, revision uint64) (ui
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		if feed != nil {
-			defer feed.Close()
-		}
 		return 0, bus.ErrClosed
 	}
 	revision = max(revision, w.passed)

@@ -289,6 +289,31 @@ func TestAddWhileRead(t *testing.T) {
 	w.want("b=1 key:b", "a=2 key:a")
 }
 
+// TestAddWhilePageIsRead: a page that was asked for before Add does not hide
+// what the new filter wants.
+func TestAddWhilePageIsRead(t *testing.T) {
+	t.Parallel()
+	for since, want := range map[uint64][]string{1: {"a=1 key:a", "b=2 prefix:b", "caught up"}, 2: {"b=2 prefix:b", "caught up"}} {
+		h := newBed(t)
+		b := openBucket(t, h.direct(t), "test")
+		b.put("a", "1")
+		var w watch
+		var once sync.Once
+		g := &gate{h, func(verb string) {
+			if verb == "kv.replay" {
+				once.Do(func() {
+					same(t, uint64(1), w.add(kvbucket.Prefixes("b")))
+					b.put("b", "2")
+				})
+			}
+		}}
+		w = openBucket(t, h.connect(t, bus.Config{Direct: g}), "test").watch(kvbucket.Since(since), kvbucket.Keys("a", "x"))
+		w.want(want...)
+		b.put("b", "3")
+		w.want("b=3 prefix:b")
+	}
+}
+
 // until returns the next events as lines, up to one.
 func (w watch) until(line string) (lines []string) {
 	w.b.t.Helper()

@@ -38,8 +38,9 @@ func watchOptionsOf(opts []WatchOption) (o watchOptions, err error) {
 
 // Since begins with the changes of a revision, inclusive. If a wanted key has
 // changed since then more often than its history holds, or the host gave its
-// past up for want of memory, the first Next returns ErrCompacted. The one after the newest is the highest there is: beyond it
-// the first Next returns CodeUsage, as At does.
+// past up for want of memory, the first Next returns ErrCompacted. The one
+// after the newest is the highest there is: beyond it the first Next returns
+// CodeUsage, as At does.
 func Since(revision uint64) WatchOption {
 	return watchOption(func(o *watchOptions) { o.from, o.since = revision, true })
 }

@@ -87,14 +87,16 @@ type replayRequest struct {
 // revisionRequest asks for the revision, held until it is at least AtLeast.
 type revisionRequest struct{ AtLeast uint64 }
 
-// page is the answer to a read: versions of keys, in the order asked for.
+// page is the answer to a read: versions of keys, in the order asked for, as of
+// Revision. It travels as a bus.Page, which is read without reflection; its
+// Next is not 0 where the rest did not fit.
 type page struct {
-	Revision uint64 // that was read
-	More     bool   // the rest did not fit
-	Changes  []*bus.Change
-
-	bytes int // of Changes; not sent
+	bus.Page
+	bytes int // of Changes
 }
+
+// pageAt is an empty page of a revision.
+func pageAt(revision uint64) *page { return &page{Page: bus.Page{Revision: revision}} }
 
 // writeAnswer is the answer to a write.
 type writeAnswer struct {
@@ -181,46 +183,6 @@ func (r *revisionRequest) EncodeMsgpack(e *msgpack.Encoder) error {
 
 func (r *revisionRequest) DecodeMsgpack(d *msgpack.Decoder) error {
 	return bus.DecodeFields(d, 1, &r.AtLeast)
-}
-
-func (p *page) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, p.Revision, p.More, changeList(p.Changes))
-}
-
-func (p *page) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 3, &p.Revision, &p.More, (*changeList)(&p.Changes))
-}
-
-// changeList is changes as they travel, none of them nil. There are many: they
-// are spared the reflection.
-type changeList []*bus.Change
-
-func (l changeList) EncodeMsgpack(e *msgpack.Encoder) error {
-	if err := e.EncodeArrayLen(len(l)); err != nil {
-		return err
-	}
-	for _, c := range l {
-		if err := c.EncodeMsgpack(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *changeList) DecodeMsgpack(d *msgpack.Decoder) error {
-	n, err := d.DecodeArrayLen()
-	if err != nil || n <= 0 {
-		return err
-	}
-	list := make(changeList, n)
-	for i := range list {
-		list[i] = new(bus.Change)
-		if err := list[i].DecodeMsgpack(d); err != nil {
-			return err
-		}
-	}
-	*l = list
-	return nil
 }
 
 func (a *writeAnswer) EncodeMsgpack(e *msgpack.Encoder) error {

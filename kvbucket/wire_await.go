@@ -57,9 +57,9 @@ func (r *awaitRequest) DecodeMsgpack(d *msgpack.Decoder) error {
 }
 
 func (a *awaitAnswer) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, &a.page, a.Token)
+	return bus.EncodeFields(e, &a.Page, a.Token)
 }
 
 func (a *awaitAnswer) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 2, &a.page, &a.Token)
+	return bus.DecodeFields(d, 2, &a.Page, &a.Token)
 }

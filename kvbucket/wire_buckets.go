@@ -40,7 +40,7 @@ type removeBucketAnswer struct {
 }
 
 func (r *createBucketRequest) check() error {
-	if r.History < 1 || r.History > MaxHistory { // 0 is for CreateBucket to fill in
+	if r.History < 1 || r.History > MaxHistory {
 		return bus.NewError(bus.CodeUsage, "a bucket keeps 1 to %d changes of a key, not %d", MaxHistory, r.History)
 	}
 	return checkBucket(r.Name)

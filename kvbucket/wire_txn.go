@@ -162,3 +162,35 @@ func (r *wireResult) EncodeMsgpack(e *msgpack.Encoder) error {
 func (r *wireResult) DecodeMsgpack(d *msgpack.Decoder) error {
 	return bus.DecodeFields(d, 1, &r.Count, (*changeList)(&r.Changes), &r.Keys)
 }
+
+// changeList is changes as they travel, none of them nil. There are many: they
+// are spared the reflection.
+type changeList []*bus.Change
+
+func (l changeList) EncodeMsgpack(e *msgpack.Encoder) error {
+	if err := e.EncodeArrayLen(len(l)); err != nil {
+		return err
+	}
+	for _, c := range l {
+		if err := c.EncodeMsgpack(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *changeList) DecodeMsgpack(d *msgpack.Decoder) error {
+	n, err := d.DecodeArrayLen()
+	if err != nil || n <= 0 {
+		return err
+	}
+	list := make(changeList, n)
+	for i := range list {
+		list[i] = new(bus.Change)
+		if err := list[i].DecodeMsgpack(d); err != nil {
+			return err
+		}
+	}
+	*l = list
+	return nil
+}

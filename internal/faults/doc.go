@@ -5,12 +5,12 @@
 // # What is broken
 //
 //   - The host process is killed with SIGKILL at random moments
-//     (TestK25KilledHost, TestJ10HostIsKilled, TestLinearizableThroughKills),
-//     and, in one process a thousand times, at each step of a transaction: before
+//     (TestK25KilledHost, TestJ10HostIsKilled, TestLinearizableThroughKills,
+//     TestWordLinear, TestA08), and, in one process a thousand times, at each step of a transaction: before
 //     it is in the log, before it is revealed, before it is projected
 //     (TestK25EveryStep).
-//   - A connection is cut between request and answer (TestK26AnswerIsLost), and
-//     under a monitor (TestJ09MonitorIsCut).
+//   - A connection is cut between request and answer (TestK26AnswerIsLost,
+//     TestA07), and under a monitor (TestJ09MonitorIsCut).
 //   - A launcher is stopped with SIGSTOP until its lease is over
 //     (TestJ11PausedLauncher).
 //   - Strangers write into the KV buckets (TestK24ForeignWrites,

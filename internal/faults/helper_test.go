@@ -23,9 +23,11 @@ const (
 	roleHost  = "host"  // hosts the directory as soon as nobody else does
 	roleJoin  = "join"  // joins, and takes over
 	roleOwner = "owner" // owns a job
+	roleAdder = "adder" // adds to a word
 
 	saidWaiting = "waiting" // another process hosts
-	saidReady   = "ready"   // hosts, or has joined
+	saidReady   = "ready"   // hosts, or has joined, or is about to add
+	saidDone    = "done"    // has added
 )
 
 // lockPause is how often a helper that waits to host looks.
@@ -44,6 +46,8 @@ func help(role string, args []string) int {
 		err = helpJoin(ctx, args[0], in)
 	case roleOwner:
 		err = helpOwner(ctx, args[0], in)
+	case roleAdder:
+		err = helpAdd(ctx, args[0], args[1], in)
 	default:
 		err = fmt.Errorf("no role %q", role)
 	}

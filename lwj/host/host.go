@@ -15,6 +15,7 @@ import (
 	"github.com/lwjbus/lwjbus/atomic"
 	"github.com/lwjbus/lwjbus/bus"
 	"github.com/lwjbus/lwjbus/bus/embedded"
+	"github.com/lwjbus/lwjbus/fifo"
 	"github.com/lwjbus/lwjbus/internal/engine"
 	"github.com/lwjbus/lwjbus/kvbucket"
 	"github.com/lwjbus/lwjbus/lwj"
@@ -152,7 +153,7 @@ func (h *Host) openEngine(ctx context.Context) error {
 		Namespace: h.cfg.Namespace, Log: h.streamLog, Checkpoints: h.checkpoints,
 		Projector: engine.ProjectInto(h.view, h.store, 1, h.cfg.Logger), Publish: engine.NewEvents(h.core, h.server.Wanted, h.cfg.Logger),
 		StoreID: id[:], Quota: h.cfg.Quota, Shown: shown,
-		Layers:  []engine.Layer{kvbucket.Layer(), atomic.Layer(), lwj.Layer(), h.output.Layer(), h.layer()},
+		Layers:  []engine.Layer{kvbucket.Layer(), atomic.Layer(), atomic.LockLayer(), fifo.Layer(), lwj.Layer(), h.output.Layer(), h.layer()},
 		OnDoubt: h.guard.doubt, Logger: h.cfg.Logger,
 	})
 	if err == nil {
