@@ -287,6 +287,37 @@ buckets() {
 	want 6 lwj kv bucket rm lwj && refused
 }
 
+# words KEY : a word that nobody used before.
+words() {
+	local key=$1
+	want 0 lwj atomic load "$key" && says $'0\n'
+	want 3 lwj atomic load "$key" --must-exist && refused
+	want 0 lwj atomic add "$key" 9 && says $'0\n'
+	want 0 lwj atomic add "$key" -4 --after && says $'5\n'
+	want 0 lwj atomic sub "$key" 1 && says $'5\n'
+	want 0 lwj kv get "$key" && says 4
+	want 0 lwj atomic addif "$key" lt 5 1 && says $'4\n'
+	want 4 lwj atomic addif "$key" lt 5 1 && says $'5\n'
+	want 0 lwj atomic cas "$key" 5 6 && says $'5\n'
+	want 4 lwj atomic cas "$key" 5 7 -o json && shows '"schema":"atomic.v1".*"before":6,"after":6,"met":false'
+	want 0 lwj atomic and "$key" 3 && says $'6\n'
+	want 0 lwj atomic or "$key" 1 && says $'2\n'
+	want 0 lwj atomic xor "$key" 1 && says $'3\n'
+	want 0 lwj atomic min "$key" -8 && says $'2\n'
+	want 0 lwj atomic max "$key" -7 && says $'-8\n'
+	want 0 lwj atomic xchg "$key" 1 && says $'-7\n'
+	want 0 lwj atomic store "$key" 9223372036854775807 && says $'1\n'
+	want 1 lwj atomic add "$key" 1 && refused && tells 'outside'
+	want 0 lwj atomic rm "$key" && says $'9223372036854775807\n'
+	want 3 lwj kv get "$key" && refused
+	want 0 lwj kv put "$key" abc
+	want 1 lwj atomic add "$key" 1 && refused && tells 'not a word'
+	want 0 lwj kv get "$key" && says abc
+	want 2 lwj atomic add "$key" one && refused
+	want 2 lwj atomic addif "$key" less 1 1 && refused
+	want 6 lwj atomic -b lwj add next-id 1 && refused
+}
+
 nowhere() {
 	want 5 lwj --server nats://127.0.0.1:1 --request-timeout 2s kv get color && refused
 	want 5 lwj --dir "$tmp/nobody" --host never kv get color && refused
@@ -313,6 +344,7 @@ ranges fruit
 transactions
 owners me
 buckets mine
+words visitors
 nowhere
 check 'want no host left when no command runs' within 20 free
 serve
@@ -322,6 +354,7 @@ ranges tree
 transactions
 owners you
 buckets yours
+words guests
 stop_serving
 check 'want no host left after lwj serve' within 20 free
 want 0 lwj kv get from-a-job && says yes

@@ -14,11 +14,14 @@ import (
 )
 
 // patience bounds every wait of a test; only a failure reaches it.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == helperMark {
 		os.Exit(help(os.Args[2]))
+	}
+	if len(os.Args) > 2 && os.Args[1] == holderMark {
+		os.Exit(holdLock(os.Args[2]))
 	}
 	goleak.VerifyTestMain(m, enginetest.ServerLeaks()...)
 }

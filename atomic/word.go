@@ -15,7 +15,8 @@ import (
 // there is no loop, and nobody is refused because somebody else was faster. It
 // is executed at most once, however often a connection breaks while its answer
 // is awaited (TestA07). An operation without a condition always writes, also
-// when the word stays the same; the key keeps its owner (TestOwner).
+// when the word stays the same, but for Load and for Remove where there is
+// nothing; the key keeps its owner (TestOwner).
 //
 // Errors of every operation, which then changed nothing: ErrOverflow when the
 // result has no 64 bits, ErrNotWord when the key holds something else,

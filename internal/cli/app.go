@@ -59,7 +59,7 @@ func Main(s *Streams, args []string) int {
 	defer a.signals.stop()
 	root := a.root()
 	a.output = outputOf(args, s.Getenv)
-	root.SetArgs(args)
+	root.SetArgs(hideNegatives(root, args))
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
@@ -86,7 +86,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		a.runCommand(), a.submitCommand(), a.jobsCommand(), a.showCommand(), a.eventsCommand(), a.waitCommand(),
-		a.attachCommand(), a.cancelCommand(), a.signalCommand(), a.rmCommand(), a.kvCommand(),
+		a.attachCommand(), a.cancelCommand(), a.signalCommand(), a.rmCommand(), a.kvCommand(), a.atomicCommand(),
 		a.serveCommand(), a.benchCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	return root
