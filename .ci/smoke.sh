@@ -318,6 +318,29 @@ words() {
 	want 6 lwj atomic -b lwj add next-id 1 && refused
 }
 
+# locks NAME : a lock, a semaphore, a barrier and an election that nobody used before.
+locks() {
+	local name=$1
+	want 0 lwj lock "$name" -- sh -c 'test $LWJ_FENCE -gt 0 && echo $LWJ_FENCE_KEY' && says "lock.$name"$'\n'
+	want 7 lwj lock "$name" -- sh -c 'exit 7'
+	want 124 lwj lock "$name" -- lwj lock "$name" --timeout 50ms -- echo never && says ''
+	want 0 lwj lock "$name" --shared -- lwj lock "$name" --shared -- echo two && says $'two\n'
+	want 127 lwj lock "$name" -- no-such-command && refused
+	want 2 lwj lock "$name" && refused
+	want 0 lwj semaphore "$name" --max 2 -- lwj semaphore "$name" --max 2 -- echo both && says $'both\n'
+	want 4 lwj semaphore "$name" --max 1 -- lwj semaphore "$name" --max 2 -- true
+	want 2 lwj semaphore "$name" -- true && refused
+	want 0 sh -c 'lwj barrier "$1" --count 2 & lwj barrier "$1" --count 2 && wait $!' sh "$name"
+	want 0 lwj barrier "$name" --count 1 -o json && shows '"schema":"lock.v1".*"last":true'
+	want 124 lwj barrier "$name" --count 2 --timeout 50ms && refused
+	want 3 lwj barrier "$name" --count 1 --double -- sh -c 'exit 3'
+	want 2 lwj barrier "$name" && refused
+	want 0 lwj elect "$name" -- lwj kv -b lwj-lock get "leader.$name" && shows '^host .*, pid [0-9]+$'
+	want 2 lwj elect "$name" && refused
+	want 0 lwj kv -b lwj-lock ls && says ''
+	want 6 lwj kv -b lwj-lock put "lock.$name" mine && refused
+}
+
 nowhere() {
 	want 5 lwj --server nats://127.0.0.1:1 --request-timeout 2s kv get color && refused
 	want 5 lwj --dir "$tmp/nobody" --host never kv get color && refused
@@ -344,6 +367,7 @@ ranges fruit
 transactions
 owners me
 buckets mine
+locks alone
 words visitors
 nowhere
 check 'want no host left when no command runs' within 20 free
@@ -354,6 +378,7 @@ ranges tree
 transactions
 owners you
 buckets yours
+locks served
 words guests
 stop_serving
 check 'want no host left after lwj serve' within 20 free

@@ -78,11 +78,24 @@ func (r *awaitRequest) passed(v *engine.View) []*bus.Change {
 		return nil
 	}
 	for _, key := range r.Keys {
-		kept := v.History(r.Bucket, key)
-		for i := len(kept) - 1; i >= 0 && kept[i].Revision > *r.After; i-- {
-			if kept[i].Op == bus.OpPut {
-				return kept[i : i+1]
-			}
+		if c := lastPut(v, r.Bucket, key, *r.After); c != nil {
+			return []*bus.Change{c}
+		}
+	}
+	return nil
+}
+
+// lastPut is the newest put of a key above a revision. What a delete says that
+// it follows is one, also where the bucket keeps no more than the delete
+// (TestWaitWithoutHistory).
+func lastPut(v *engine.View, bucket, key string, above uint64) *bus.Change {
+	kept := v.History(bucket, key)
+	for i := len(kept) - 1; i >= 0 && kept[i].Revision > above; i-- {
+		switch c := kept[i]; {
+		case c.Op == bus.OpPut:
+			return c
+		case i == 0 && c.Previous > above:
+			return v.Version(bucket, key, c.Previous)
 		}
 	}
 	return nil

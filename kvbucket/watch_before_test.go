@@ -170,13 +170,16 @@ func TestAddedIsNotSkipped(t *testing.T) {
 	t.Parallel()
 	b := openBucket(t, newBed(t).direct(t), bucketOfTwo)
 	b.put("a", "1")
-	w := b.watch(kvbucket.FromStart(), kvbucket.Keys("a", "x"))
+	w := b.watch(kvbucket.FromStart(), kvbucket.Prefixes("a"))
 	w.add(kvbucket.Keys("b"))
 	for range 4 {
 		b.put("b", "v")
 	}
+	for i := range 4 { // more than a page
+		b.put(fmt.Sprint("a", i), string(make([]byte, kvbucket.MaxValue)))
+	}
 	b.forget()
-	w.want("a=1 key:a")
+	w.want("a=1 prefix:a")
 	_, err := w.Next(b.ctx)
 	refused(t, err, kvbucket.ErrCompacted, 4)
 }

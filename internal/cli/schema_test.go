@@ -163,6 +163,7 @@ func TestOutputFollowsSchemas(t *testing.T) {
 		"kv bucket create some --history 2", "kv bucket create some", "kv bucket ls", "kv bucket info kv", "kv bucket info none", "kv bucket rm some",
 		"kv txn <<'END'\n" + everyOperation + "\nEND", "kv txn <<'END'\n" + `{"if":[{"key":"k","exists":false}]}` + "\nEND", "kv txn </dev/null",
 		"atomic add word 1", "atomic load word", "atomic addif word gt 1 1", "atomic cas word 1 2", "atomic rm word", "atomic load word --must-exist",
+		"barrier b --count 1", "lock l -- true", "lock l", "semaphore s --max 0 -- true",
 		"bench --duration 1ms --callers 1", "bogus", "wait 1 --bogus",
 		"serve & p=$!; while ! lwj kv revision --host never >/dev/null 2>&1; do :; done; kill $p; wait $p",
 	} {

@@ -223,7 +223,7 @@ func encodeAnswer(enc *msgpack.Encoder, a answered) error {
 	if err := enc.EncodeInt(a.time); err != nil {
 		return err
 	}
-	return enc.EncodeBytes(a.answer)
+	return enc.EncodeBytes(a.body())
 }
 
 // pieceWriter makes an io.Writer of a function that takes pieces.

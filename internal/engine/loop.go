@@ -42,7 +42,7 @@ func (e *Engine) run() {
 			batch = e.queue.take(batch, evaluateBatch)
 			e.turn()
 			for _, r := range batch {
-				e.evaluate(r, false)
+				e.evaluate(r, "")
 				e.wake()
 			}
 			clear(batch)

@@ -88,10 +88,10 @@ func (o *once) add(a answered) {
 	n := o.first + uint64(len(o.entries))
 	o.index[a.id] = n
 	if size := len(a.answer); size > smallAnswer {
-		a.large = new(largeAnswer)
-		a.large.Store(&a.answer)
+		body := a.answer
+		a.answer, a.large = nil, new(largeAnswer)
+		a.large.Store(&body)
 		o.large, o.bytes = append(o.large, held{n, size, a.large}), o.bytes+size
-		a.answer = nil
 	}
 	o.entries = append(o.entries, a)
 	for o.bytes > MaxOnceBytes {
@@ -116,7 +116,6 @@ func (o *once) expire(now int64) {
 		if len(o.large) > 0 && o.large[0].number == o.first {
 			o.dropLarge()
 		}
-		o.entries[0] = answered{}
 		o.entries = o.entries[1:]
 		o.first++
 	}

@@ -102,7 +102,7 @@ func (e *Engine) wake() {
 		e.parking.woken = e.parking.woken[1:]
 		for {
 			r, ok := e.parking.unpark(key)
-			if !ok || e.evaluate(r, true) == key {
+			if !ok || e.evaluate(r, key) == key {
 				break
 			}
 		}
@@ -127,7 +127,9 @@ func (e *Engine) leave(key string, leaves func(*request) bool) {
 			continue
 		}
 		e.parking.count--
-		e.answer(p.r, &bus.Response{Error: p.empty})
+		if !p.r.again || !e.seen(p.r) { // a copy of it may have been done, from another line
+			e.answer(p.r, &bus.Response{Error: p.empty})
+		}
 	}
 	if len(kept) == len(line) {
 		return

@@ -50,16 +50,16 @@ func (e *Engine) open() *round {
 }
 
 // evaluate runs one request against the head. It returns the key under which
-// the request is parked now, "" when it is answered. front parks it before
-// those that wait under the key already.
-func (e *Engine) evaluate(r *request, front bool) string {
+// the request is parked now, "" when it is answered. from is the key under
+// which it was parked, "" for none: there it goes before those that wait.
+func (e *Engine) evaluate(r *request, from string) string {
 	if r.again && e.seen(r) {
 		return ""
 	}
-	r.woken = front
+	r.woken = from != ""
 	out, err := e.transact(r.user, r.clock, r.proc.Reserve, func(tx *Tx) (any, error) { return r.proc.Run(tx, r.in) }, r)
 	var p *Park
-	if errors.As(err, &p) && e.park(r, p, front) {
+	if errors.As(err, &p) && e.park(r, p, p.Key == from) {
 		return p.Key
 	}
 	if err != nil {
@@ -73,7 +73,11 @@ func (e *Engine) evaluate(r *request, front bool) string {
 // seen answers a request that was answered before, or that may have been.
 func (e *Engine) seen(r *request) bool {
 	if a, ok := e.once.get(r.id); ok {
-		e.answer(r, &bus.Response{Body: a.answer, Revision: a.revision})
+		res := &bus.Response{Body: a.body(), Revision: a.revision}
+		if len(res.Body) == 0 {
+			res.Error = wireError(answerGone(a.revision))
+		}
+		e.answer(r, res)
 		return true
 	}
 	if r.base < e.once.floor {

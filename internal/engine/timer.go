@@ -61,6 +61,9 @@ func (e *Engine) ringTimers() {
 		return len(due) < timersPerTick
 	})
 	for _, key := range due {
+		if len(e.rounds) >= maxRounds {
+			return // the log is behind: the next tick goes on
+		}
 		if err := e.ring(key, true); err != nil {
 			e.cfg.Logger.Error("a timer failed and is tried again", "timer", key, "error", err)
 			_ = e.ring(key, false) // it moves the timer; what fails here is tried at the next tick
