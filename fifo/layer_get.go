@@ -12,7 +12,7 @@ func get(tx *engine.Tx, in *getRequest) (any, error) {
 		return nil, err
 	}
 	o := engine.Owner{ID: in.Owner, Token: in.Token}
-	if !tx.OwnerAlive(o) {
+	if !registered(tx, o) {
 		return nil, noOwner(o)
 	}
 	t := taking{work: w, lane: in.Lane, most: uint64(in.Most)}

@@ -107,7 +107,7 @@ func openWriter(tx *engine.Tx, in *writerRequest) (any, error) {
 		return nil, w.closedError()
 	}
 	o := engine.Owner{ID: in.Owner, Token: in.Token}
-	if !tx.OwnerAlive(o) {
+	if !registered(tx, o) {
 		return nil, noOwner(o)
 	}
 	tx.PutOwned(writerBucket, partKey(w.id, mainLane, in.Token), []byte(w.name), o)
@@ -132,6 +132,12 @@ type ranger interface {
 
 func (w *work) closedError() error {
 	return bus.NewError(bus.CodeEnded, "pipe %q is closed: it takes nothing more", w.name)
+}
+
+// registered tells whether the owner is a session, or another that is
+// registered: of those the layer hears when they end, of jobs it does not.
+func registered(tx *engine.Tx, o engine.Owner) bool {
+	return tx.OwnerAlive(o) && tx.Get(engine.OwnerBucket, o.ID) != nil
 }
 
 func noOwner(o engine.Owner) error {

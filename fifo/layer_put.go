@@ -12,7 +12,7 @@ func put(tx *engine.Tx, in *putRequest) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o := (engine.Owner{ID: in.Owner, Token: in.Token}); in.Owner != "" && !tx.OwnerAlive(o) {
+	if o := (engine.Owner{ID: in.Owner, Token: in.Token}); in.Owner != "" && !registered(tx, o) {
 		return nil, noOwner(o)
 	}
 	if w.is(flagClosed) {

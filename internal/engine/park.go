@@ -12,6 +12,9 @@ import (
 // bus.Request.Wait, ends; then it is answered with Empty. Nobody polls, and no
 // herd is woken: a wake ends at the first request that parks again.
 //
+// At most MaxWaiting requests and MaxQueuedBytes of them are parked; whoever
+// comes then is answered with Empty at once, and asks again after a pause.
+//
 // Parked requests are in memory only: when the host ends they are answered
 // with CodeNotActive and their clients ask the next one, under the same ids.
 type Park struct {
@@ -55,13 +58,15 @@ type parked struct {
 type parking struct {
 	byKey map[string][]parked
 	count int
+	bytes int      // of the requests
 	woken []string // keys whose requests are to be evaluated again
 }
 
 // park keeps a request that cannot be done yet, unless nobody waits for it or
 // too many wait. It tells whether it did.
 func (e *Engine) park(r *request, p *Park, front bool) bool {
-	if e.parking.count >= MaxWaiting || !time.Now().Before(r.patience) {
+	crowded := e.parking.count >= MaxWaiting || e.parking.bytes+r.size > MaxQueuedBytes && e.parking.count > 0
+	if crowded || !time.Now().Before(r.patience) {
 		return false
 	}
 	if e.parking.byKey == nil {
@@ -74,6 +79,7 @@ func (e *Engine) park(r *request, p *Park, front bool) bool {
 	}
 	e.parking.byKey[p.Key] = line
 	e.parking.count++
+	e.parking.bytes += r.size
 	return true
 }
 
@@ -91,6 +97,7 @@ func (p *parking) unpark(key string) (*request, bool) {
 		p.byKey[key] = line
 	}
 	p.count--
+	p.bytes -= r.size
 	return r, true
 }
 
@@ -127,6 +134,7 @@ func (e *Engine) leave(key string, leaves func(*request) bool) {
 			continue
 		}
 		e.parking.count--
+		e.parking.bytes -= p.r.size
 		if !p.r.again || !e.seen(p.r) { // a copy of it may have been done, from another line
 			e.answer(p.r, &bus.Response{Error: p.empty})
 		}
