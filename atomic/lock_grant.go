@@ -32,8 +32,9 @@ func (g *Grant) Held() kvbucket.Cond {
 }
 
 // Lost is closed when the session ends: nothing is held any more, or soon will
-// not be. It is told before the host gives the grant to another, as long as
-// this process runs; one that was paused is told when it goes on (TestA10).
+// not be. A holder that the host does not hear of is told a tenth of the lease
+// before the host gives the grant to another; one that was paused, when it goes
+// on (TestA10); one whose session somebody else ended, within a third of the lease.
 func (g *Grant) Lost() <-chan struct{} { return g.session.Lost() }
 
 // Err is nil while the session lives; else why it does not, as ErrNoOwner.

@@ -47,7 +47,7 @@ const (
 // gathers tells whether those in line wait for each other.
 func (l line) gathers() bool { return l == lineBarrier || l == lineDouble }
 
-// largest is the largest size that the line can have.
+// largest is the largest size that the line can have; 0: it has none.
 func (l line) largest() int {
 	switch l {
 	case lineSemaphore:
@@ -107,8 +107,8 @@ func (r *acquireRequest) check() error {
 	switch err := r.place.check(); {
 	case err != nil:
 		return err
-	case most > 0 && (r.Size < 1 || r.Size > most):
-		return bus.NewError(bus.CodeUsage, "a %s of %d: it is 1 to %d", r.Line, r.Size, most)
+	case r.Size < min(most, 1) || r.Size > most:
+		return bus.NewError(bus.CodeUsage, "%s of %d: it is %d to %d", r.Line, r.Size, min(most, 1), most)
 	}
 	return checkProclamation(r.Value)
 }

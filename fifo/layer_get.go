@@ -63,7 +63,7 @@ func (t *taking) take() {
 }
 
 // takeBack takes of the first run that was handed back; true: the whole of it.
-func (t *taking) takeBack(ln *line) bool {
+func (t *taking) takeBack(ln *laneState) bool {
 	first, ok := t.firstBack(t.lane)
 	if !ok {
 		return false

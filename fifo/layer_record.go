@@ -19,7 +19,7 @@ type record struct {
 	Claims             uint64 // the last number of a claim
 	Ring               uint64 // the engine time of its timer; 0: not set
 	Born               uint64 // wall time, Unix nanoseconds
-	Lines              [lanes]line
+	Lines              [lanes]laneState
 
 	Put, Acked, Returned, Buried uint64 // items, ever
 }
@@ -30,8 +30,8 @@ const (
 	flagWritten = 2 // it had a writer
 )
 
-// line is one lane. Places are numbered from 1.
-type line struct {
+// laneState is one lane. Places are numbered from 1.
+type laneState struct {
 	Last uint64 // place of the last item
 	Out  uint64 // place of the last item that was ever handed out
 	Back uint64 // items that were handed back
@@ -39,7 +39,7 @@ type line struct {
 }
 
 // ready is how many items can be handed out.
-func (l *line) ready() uint64 { return l.Last - l.Out + l.Back }
+func (l *laneState) ready() uint64 { return l.Last - l.Out + l.Back }
 
 // items is how many items are in the pipe, in whatever state.
 func (r *record) items() (n uint64) {

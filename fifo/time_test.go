@@ -84,7 +84,7 @@ func TestNoAckWait(t *testing.T) {
 		rs, closeAll := p.readers(1, fifo.WithSession(kvbucket.SessionConfig{TTL: 2 * time.Second}))
 		p.put("1")
 		item := rs[0].get()
-		sleep(time.Hour)
+		sleep(10 * time.Minute)
 		b.restart()
 		check(t, rs[0].Extend(p.ctx, item))
 		p.counts(0, 1, 0)
@@ -165,13 +165,45 @@ func TestLongWait(t *testing.T) {
 			}
 			got <- string(item.Data)
 		}()
-		sleep(time.Hour)
-		if n := b.calls.Load() - before; n > 360+3*360+10 { // and three renewals of the session in 10 s
-			t.Errorf("want one request in 10s, got %d in an hour", n)
+		sleep(10 * time.Minute)
+		if n := b.calls.Load() - before; n > 60+3*60+10 { // and three renewals of the session in 10 s
+			t.Errorf("want one request in 10s, got %d in 10 minutes", n)
 		}
 		b.restart()
 		sleep(time.Second)
 		p.put("x")
 		same(t, "x", <-got)
+	})
+}
+
+// TestCrowded: what waits at the host is bounded in bytes, too: whoever is not
+// held asks again until it is its turn.
+func TestCrowded(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, func(t *testing.T, b *bed, c *bus.Conn) {
+		const puts = 18 // of 4 MiB, of which 64 MiB may wait
+		p := open(t, c, fifo.Config{MaxBytes: fifo.MaxBatchBytes})
+		rs, closeAll := p.readers(1)
+		defer closeAll()
+		batch := make([][]byte, fifo.MaxBatchBytes/fifo.MaxItem)
+		for i := range batch {
+			batch[i] = make([]byte, fifo.MaxItem)
+		}
+		check(t, p.PutAll(p.ctx, batch))
+		var wg sync.WaitGroup
+		for range puts {
+			wg.Go(func() { check(t, p.PutAll(p.ctx, batch)) })
+		}
+		sleep(0)
+		before := b.calls.Load()
+		sleep(150 * time.Millisecond)
+		if n := b.calls.Load() - before; n == 0 || n > 4 {
+			t.Errorf("want 2 or 3 of the puts to ask again after 100ms, got %d requests", n)
+		}
+		for range puts + 1 {
+			check(t, rs[0].Ack(p.ctx, rs[0].getN(len(batch))...))
+		}
+		wg.Wait()
+		p.counts(0, 0, 0)
 	})
 }

@@ -25,6 +25,9 @@ func (r *replayRequest) scan() engine.Replay {
 	slices.Sort(r.Keys)
 	r.Keys = slices.Compact(r.Keys)
 	s := engine.Replay{Bucket: r.Bucket, From: r.From, Start: r.Start, Repair: !r.First}
+	if r.Start {
+		s.Begun = r.Begun
+	}
 	if len(r.Ranges) == 0 {
 		s.Keys = r.Keys
 		return s

@@ -45,8 +45,9 @@ func Since(revision uint64) WatchOption {
 	return watchOption(func(o *watchOptions) { o.from, o.since = revision, true })
 }
 
-// FromStart begins with the oldest changes that are kept, of every key. It is
-// never ErrCompacted.
+// FromStart begins with the oldest changes that are kept, of every key: where
+// it begins is never ErrCompacted. It is when a reader has come so slowly that
+// the host has forgotten deletes which it has not seen (TestSlowFromStart).
 func FromStart() WatchOption { return watchOption(func(o *watchOptions) { o.start = true }) }
 
 // Kinds returns only changes of these operations. Default: all.

@@ -16,7 +16,9 @@ func (w *Watch) replay(ctx context.Context, from uint64) (*bus.Page, error) {
 		if err := w.bucket.conn.Call(ctx, verbReplay, &w.request, p, bus.Read()); err != nil {
 			return nil, err
 		}
-		w.request.First = false
+		if w.request.First = false; w.request.Begun == 0 {
+			w.request.Begun = p.Revision
+		}
 		w.request.Start = w.request.Start && p.Next != 0
 		if w.clip(p, from, calls) {
 			return p, nil

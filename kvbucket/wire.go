@@ -82,6 +82,7 @@ type replayRequest struct {
 	Ranges   []wireRange // neither keys nor ranges: the whole bucket
 	Kinds    kinds
 	KeysOnly bool
+	Begun    uint64 // with Start, the revision of the first page; 0: this is it
 }
 
 // revisionRequest asks for the revision, held until it is at least AtLeast.
@@ -170,11 +171,11 @@ func (r *deleteRequest) DecodeMsgpack(d *msgpack.Decoder) error {
 }
 
 func (r *replayRequest) EncodeMsgpack(e *msgpack.Encoder) error {
-	return bus.EncodeFields(e, r.Bucket, r.From, r.Start, r.First, r.Keys, r.Ranges, uint8(r.Kinds), r.KeysOnly)
+	return bus.EncodeFields(e, r.Bucket, r.From, r.Start, r.First, r.Keys, r.Ranges, uint8(r.Kinds), r.KeysOnly, r.Begun)
 }
 
 func (r *replayRequest) DecodeMsgpack(d *msgpack.Decoder) error {
-	return bus.DecodeFields(d, 2, &r.Bucket, &r.From, &r.Start, &r.First, &r.Keys, &r.Ranges, (*uint8)(&r.Kinds), &r.KeysOnly)
+	return bus.DecodeFields(d, 2, &r.Bucket, &r.From, &r.Start, &r.First, &r.Keys, &r.Ranges, (*uint8)(&r.Kinds), &r.KeysOnly, &r.Begun)
 }
 
 func (r *revisionRequest) EncodeMsgpack(e *msgpack.Encoder) error {

@@ -131,6 +131,6 @@ func (o *once) truncate(revision uint64) {
 	o.entries = o.entries[:n:n]
 	for l := len(o.large); l > 0 && o.large[l-1].number >= o.first+uint64(n); l-- {
 		o.bytes -= o.large[l-1].size
-		o.large = o.large[:l-1:l-1]
+		o.large = o.large[: l-1 : l-1]
 	}
 }

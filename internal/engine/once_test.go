@@ -62,7 +62,13 @@ func TestOnceKeepsSoManyBytes(t *testing.T) {
 	}
 	for _, after := range []func(){
 		func() {}, b.restart,
-		func() { b.cfg.CheckpointAfter = 1; b.restart(); b.must("put", kvReq{Key: "a"}); <-b.cps.Saved; b.restart() },
+		func() {
+			b.cfg.CheckpointAfter = 1
+			b.restart()
+			b.must("put", kvReq{Key: "a"})
+			<-b.cps.Saved
+			b.restart()
+		},
 	} {
 		after()
 		if _, code := b.large(ids[0]); code != bus.CodeUnknownOutcome {

@@ -18,6 +18,7 @@ type Replay struct {
 	Bucket string
 	From   uint64 // first revision wanted
 	Start  bool   // From is not a claim: begin with the oldest kept
+	Begun  uint64 // with Start, the revision of the first page, 0 for that itself: what was forgotten whole since is an error
 	Since  int64  // leave out changes made before this wall time, nanoseconds since 1970
 	// Repair asks for what a follower missed a moment ago: changes that are no
 	// longer among the kept ones of their keys are given as long as they are
@@ -91,6 +92,9 @@ func (v *View) changes(r Replay) (changes []*bus.Change, upTo uint64, err error)
 	}
 	if recent, ok := v.recent.since(r.From); ok && (r.Repair || k.keep(recent, r)) {
 		return recent, v.revision, nil
+	}
+	if r.Begun != 0 && r.Begun < k.floor {
+		return nil, 0, compactedAt(r.From, k.floor+1) // the reader may have a key whose delete is not known any more
 	}
 	if len(r.Keys) > 0 {
 		changes, err = k.changesOf(r)
