@@ -60,8 +60,9 @@ type Bridge struct {
 	path    string
 	cfg     kvbucket.SessionConfig
 	file    *namedFile
-	input   *os.File // In: the end that is read, all the time
-	ackWait time.Duration
+	input   *os.File      // In: the end that is read, all the time
+	atOnce  int           // In: lines that are put at once
+	ackWait time.Duration // Out
 
 	writer *Writer // In
 	reader *Reader // Out
@@ -82,32 +83,26 @@ func OpenBridge(ctx context.Context, p *Pipe, path string, d Direction, cfg kvbu
 	}
 	b := &Bridge{pipe: p, path: path, cfg: cfg, file: file}
 	b.close = sync.OnceValue(b.closeAll)
-	if d == In {
-		err = b.openIn(ctx)
-	} else {
-		err = b.openOut(ctx)
-	}
-	if err != nil {
+	if err := b.open(ctx, d); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-func (b *Bridge) openIn(ctx context.Context) (err error) {
-	if b.input, err = b.file.reader(); err != nil {
-		return err
-	}
-	b.writer, err = b.pipe.Writer(ctx, b.cfg)
-	return err
-}
-
-func (b *Bridge) openOut(ctx context.Context) error {
+func (b *Bridge) open(ctx context.Context, d Direction) error {
 	info, err := b.pipe.Info(ctx)
 	if err != nil {
 		return err
 	}
-	b.ackWait = info.Config.AckWait
-	b.reader, err = b.pipe.Reader(ctx, WithSession(b.cfg))
+	b.atOnce, b.ackWait = linesAtOnce(info.Config), info.Config.AckWait
+	if d == Out {
+		b.reader, err = b.pipe.Reader(ctx, WithSession(b.cfg))
+		return err
+	}
+	if b.input, err = b.file.reader(); err != nil {
+		return err
+	}
+	b.writer, err = b.pipe.Writer(ctx, b.cfg)
 	return err
 }
 

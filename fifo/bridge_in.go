@@ -1,6 +1,7 @@
 package fifo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,11 +88,40 @@ func (b *Bridge) drain(ctx context.Context, in syscall.RawConn, lines *StreamWri
 
 // put puts the lines of p, and keeps the begin of one.
 func (b *Bridge) put(ctx context.Context, lines *StreamWriter, p []byte) error {
-	return b.again(ctx, lines, func() (int, error) {
-		n, err := lines.Write(p)
-		p = p[n:]
-		return len(lines.rest) + len(p), err
-	})
+	for len(p) > 0 {
+		part := firstLines(p, b.atOnce)
+		p = p[len(part):]
+		err := b.again(ctx, lines, func() (int, error) {
+			n, err := lines.Write(part)
+			part = part[n:]
+			return len(lines.rest) + len(part) + len(p), err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstLines is p up to the end of its nth line.
+func firstLines(p []byte, n int) []byte {
+	end := 0
+	for range n {
+		i := bytes.IndexByte(p[end:], newline)
+		if i < 0 {
+			return p
+		}
+		end += i + 1
+	}
+	return p[:end]
+}
+
+// linesAtOnce is how many lines of a chunk certainly fit an empty pipe.
+func linesAtOnce(c Config) int {
+	if c.MaxBytes < MaxItem+bridgeChunk {
+		return 1
+	}
+	return min(c.MaxItems, MaxBatch)
 }
 
 // endLine puts a line that nobody will end.

@@ -129,7 +129,7 @@ func newWriteEnd(fd int, path string) (*writeEnd, error) {
 	if err != nil {
 		return nil, errors.Join(&os.PathError{Op: "fcntl", Path: path, Err: err}, unix.Close(fd))
 	}
-	return &writeEnd{os.NewFile(uintptr(fd), path)}, nil
+	return &writeEnd{File: os.NewFile(uintptr(fd), path)}, nil
 }
 
 // closed tells whether a reader has closed the file since it was asked last.

@@ -34,7 +34,7 @@ func (b *Bridge) runOut(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if left && w.unread() == 0 {
+		if left && !w.shut {
 			continue
 		}
 		last = nil
@@ -68,8 +68,11 @@ func (b *Bridge) serve(ctx context.Context, w *writeEnd) (left bool, err error) 
 	read, err := w.send(ctx, asLine(item.Data))
 	release()
 	<-done
-	err = errors.Join(err, b.settle(ctx, item, read))
-	return b.file.closed() || w.gone(), err
+	left = b.file.closed() || w.gone()
+	if !read && w.unread() > 0 {
+		err = errors.Join(err, w.close()) // so nobody reads the rest of what is handed back
+	}
+	return left, errors.Join(err, b.settle(ctx, item, read))
 }
 
 // settle acknowledges an item that was read whole, and hands back another. One
@@ -123,12 +126,17 @@ func (b *Bridge) newReader(ctx context.Context) error {
 }
 
 // writeEnd is the file, open for writing.
-type writeEnd struct{ *os.File }
+type writeEnd struct {
+	*os.File
+	shut bool
+}
 
+// close closes it, once, if there is one.
 func (w *writeEnd) close() error {
-	if w == nil {
+	if w == nil || w.shut {
 		return nil
 	}
+	w.shut = true
 	return w.Close()
 }
 

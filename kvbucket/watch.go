@@ -2,6 +2,7 @@ package kvbucket
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/lwjbus/lwjbus/bus"
@@ -41,7 +42,8 @@ type Watch struct {
 	request  replayRequest
 	batch    *bus.Batch // taken from the source, not in pending yet
 	pending  []Event
-	caughtUp bool // the mark has been returned
+	spare    []Event // memory of pending, for the next batch
+	caughtUp bool    // the mark has been returned
 	seen     seen
 }
 
@@ -94,7 +96,7 @@ func (w *Watch) Next(ctx context.Context) (Event, error) {
 		return Event{}, bus.ErrClosed
 	}
 	e := w.pending[0]
-	w.pending = w.pending[1:]
+	w.pending[0], w.pending = Event{}, w.pending[1:]
 	return e, nil
 }
 
@@ -117,15 +119,17 @@ func (w *Watch) advance(ctx context.Context) error {
 	return nil
 }
 
+// maxSpare is how many events a watch keeps memory for between batches.
+const maxSpare = 1024
+
 // events are those of a batch. before has what each of its changes replaced,
 // if that is wanted.
 func (w *Watch) events(b *bus.Batch, before []*bus.Change) (events []Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(b.Changes) > 0 {
-		events = make([]Event, 0, len(b.Changes))
-	}
+	events = slices.Grow(w.spare[:0], len(b.Changes))
 	var names []string
+	var piece []Entry
 	for i, c := range b.Changes {
 		var old *bus.Change
 		if before != nil {
@@ -134,14 +138,21 @@ func (w *Watch) events(b *bus.Batch, before []*bus.Change) (events []Event) {
 		if w.options.changes && sameValue(old, c) {
 			continue
 		}
-		one := Event{Entry: w.entry(c), More: true, Revision: c.Revision}
+		if len(piece) == 0 {
+			piece = make([]Entry, min(entryPiece, len(b.Changes)-i))
+		}
+		one := Event{Entry: w.entry(&piece[0], c), More: true, Revision: c.Revision}
+		piece = piece[1:]
 		if w.options.previous {
-			one.Previous = w.entry(old)
+			one.Previous = w.entry(new(Entry), old)
 		}
 		names = w.filters.match(names[:0], c.Key, c.Revision)
 		for _, one.Filter = range names {
 			events = append(events, one)
 		}
+	}
+	if cap(events) <= maxSpare {
+		w.spare = events
 	}
 	if n := len(events); n > 0 {
 		events[n-1].More = false
@@ -160,12 +171,12 @@ func (w *Watch) mark(b *bus.Batch) []Event {
 	return []Event{{CaughtUp: first, Revision: b.Revision}}
 }
 
-// entry is a change as the reader wants to see it.
-func (w *Watch) entry(c *bus.Change) *Entry {
+// entry makes e a change as the reader wants to see it.
+func (w *Watch) entry(e *Entry, c *bus.Change) *Entry {
 	if c == nil {
 		return nil
 	}
-	e := newEntry(c)
+	*e = entryOf(c)
 	if w.options.keysOnly {
 		e.Value = nil
 	}
