@@ -341,6 +341,39 @@ locks() {
 	want 6 lwj kv -b lwj-lock put "lock.$name" mine && refused
 }
 
+# pipes NAME : a pipe that nobody used before.
+pipes() {
+	local name=$1
+	want 0 lwj fifo create "$name" --max-items 3 --max-deliver 1
+	want 0 lwj fifo create "$name" --max-items 3 --max-deliver 1
+	want 4 lwj fifo create "$name" --max-items 4 && refused
+	want 0 lwj fifo put "$name" a
+	want 0 sh -c 'printf "b\nc\n" | lwj fifo put "$1" --lines' sh "$name"
+	want 4 lwj fifo put "$name" d --nowait && refused
+	want 124 lwj fifo put "$name" d --timeout 50ms && refused
+	want 0 lwj fifo info "$name" -o json && shows '"schema":"fifo.v1".*"max_items":3.*"ready":3'
+	want 0 lwj fifo get "$name" && says a
+	want 7 lwj fifo get "$name" -- sh -c 'test $(cat) = b && exit 7'
+	want 0 lwj fifo dead "$name" -o json && shows '"schema":"fifo.item.v1".*"value":"b".*"deliveries":1'
+	want 0 lwj fifo get "$name" -n 5 && says $'c\n'
+	want 4 lwj fifo get "$name" --nowait && refused
+	want 124 lwj fifo get "$name" --timeout 50ms && refused
+	want 127 lwj fifo get "$name" -- no-such-command && refused
+	want 0 lwj fifo put "$name" last
+	want 0 lwj fifo close "$name"
+	want 1 lwj fifo put "$name" late && refused
+	want 0 lwj fifo cat "$name" && says $'last\n'
+	want 3 lwj fifo get "$name" && refused
+	want 2 lwj fifo bridge "$name" "$HOME/plain" --out && refused
+	want 2 lwj fifo bridge "$name" "$HOME/new" && refused
+	want 0 lwj fifo ls && shows "^$name "
+	want 0 lwj fifo rm "$name"
+	want 3 lwj fifo rm "$name" && refused
+	want 3 lwj fifo put "$name" x && refused
+	want 2 lwj fifo create '' && refused
+	want 2 lwj fifo create "$name" --max-items 0 && refused
+}
+
 nowhere() {
 	want 5 lwj --server nats://127.0.0.1:1 --request-timeout 2s kv get color && refused
 	want 5 lwj --dir "$tmp/nobody" --host never kv get color && refused
@@ -368,6 +401,7 @@ transactions
 owners me
 buckets mine
 locks alone
+pipes quiet
 words visitors
 nowhere
 check 'want no host left when no command runs' within 20 free
@@ -379,6 +413,7 @@ transactions
 owners you
 buckets yours
 locks served
+pipes busy
 words guests
 stop_serving
 check 'want no host left after lwj serve' within 20 free

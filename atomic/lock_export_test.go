@@ -3,6 +3,7 @@ package atomic
 import (
 	"context"
 
+	"github.com/lwjbus/lwjbus/bus"
 	"github.com/lwjbus/lwjbus/kvbucket"
 )
 
@@ -41,4 +42,10 @@ func LostAnswer(ctx context.Context, s *kvbucket.Session, name string, opts ...L
 		return err
 	}
 	return s.Conn().Call(ctx, verbWithdraw, &r.place, &a)
+}
+
+// ReleaseRequest is what Release sends.
+func (g *Grant) ReleaseRequest() (verb string, body []byte, err error) {
+	body, err = bus.Marshal(&g.place)
+	return verbRelease, body, err
 }

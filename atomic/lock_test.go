@@ -8,6 +8,7 @@ import (
 
 	"github.com/lwjbus/lwjbus/atomic"
 	"github.com/lwjbus/lwjbus/bus"
+	"github.com/lwjbus/lwjbus/internal/engine"
 	"github.com/lwjbus/lwjbus/internal/natstest"
 	"github.com/lwjbus/lwjbus/kvbucket"
 )
@@ -340,4 +341,36 @@ func TestLockRestart(t *testing.T) {
 	}
 	drop(t, g)
 	wantNothing(t, c)
+}
+
+// TestLockEnding: a session that has more than one transaction settles is no
+// owner from the first on: what is released meanwhile passes over its places.
+func TestLockEnding(t *testing.T) {
+	t.Parallel()
+	bed := natstest.New(t)
+	c := bed.Direct()
+	g, s := hold(t, openSession(t, c), "l"), openSession(t, c)
+	var dead []*queued
+	for range atomic.GrantsPerTurn + 100 {
+		dead = append(dead, enqueue(t, c, locking(newLock(t, s, "l"))))
+	}
+	next := enqueue(t, c, locking(newLock(t, openSession(t, c), "l")))
+	end, err := bus.Marshal(engine.EndOwner{ID: s.ID()})
+	must(t, err)
+	verb, release, err := g.ReleaseRequest()
+	must(t, err)
+	answers := make(chan *bus.Response, 2)
+	e := bed.Host().Engine()
+	e.Submit("local", "owner.end", &bus.Request{Body: end}, func(r *bus.Response) { answers <- r })
+	e.Submit("local", verb, &bus.Request{Body: release}, func(r *bus.Response) { answers <- r })
+	released := <-answers
+	if last := <-answers; last.Revision > released.Revision {
+		released = last
+	}
+	if got := next.granted(); released.Error != nil || got.Fence() != released.Revision {
+		t.Errorf("want it granted by the release %+v, got %d", released, got.Fence())
+	}
+	for _, q := range dead {
+		q.refused(atomic.ErrNoOwner)
+	}
 }

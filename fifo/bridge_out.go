@@ -68,11 +68,12 @@ func (b *Bridge) serve(ctx context.Context, w *writeEnd) (left bool, err error) 
 	read, err := w.send(ctx, asLine(item.Data))
 	release()
 	<-done
-	left = b.file.closed() || w.gone()
 	if !read && w.unread() > 0 {
+		left = b.file.closed() || w.gone()
 		err = errors.Join(err, w.close()) // so nobody reads the rest of what is handed back
 	}
-	return left, errors.Join(err, b.settle(ctx, item, read))
+	err = errors.Join(err, b.settle(ctx, item, read))
+	return left || !w.shut && (b.file.closed() || w.gone()), err // asked as late as can be: the next may be there
 }
 
 // settle acknowledges an item that was read whole, and hands back another. One

@@ -39,8 +39,8 @@ func ValueIs(key string, op Operator, value []byte) Cond {
 
 // OwnerIs compares the id of the key's owner. Ids of the form name_N order by
 // name, then by N as a number, other ids bytewise. Of a key that is missing or
-// has no owner only NotEqual holds. The id "" is none, which compares with Equal
-// and NotEqual only: a key without an owner equals it, a missing key does not.
+// has no owner only NotEqual holds. The id "" is none: a key without an owner equals it, and of
+// every other only NotEqual holds.
 func OwnerIs(key string, op Operator, id string) Cond {
 	return Cond{wireCond{Kind: condOwner, Key: key, Operator: op, Value: []byte(id)}}
 }

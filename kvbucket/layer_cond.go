@@ -51,7 +51,7 @@ func (c *wireCond) numberOf(is *bus.Change) uint64 {
 }
 
 func (c *wireCond) ownerHolds(is *bus.Change) bool {
-	if is == nil || is.Owner == "" && len(c.Value) > 0 {
+	if is == nil || (is.Owner == "") != (len(c.Value) == 0) {
 		return c.Operator == NotEqual
 	}
 	return c.Operator.holds(compareOwners(is.Owner, string(c.Value)))

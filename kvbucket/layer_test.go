@@ -132,7 +132,6 @@ func TestHostRefuses(t *testing.T) {
 		{"kv.txn", []any{nil, []any{[]any{11, "test", "", nil, nil, nil, nil, false, false, []string{"a"}}}, nil}, bus.CodeMalformed},
 		{"kv.txn", []any{[]any{[]any{99, "test", "a", "==", nil, 0}}, nil, nil}, bus.CodeUsage},
 		{"kv.txn", []any{[]any{[]any{1, "test", "a", "<", nil, 0}}, nil, nil}, bus.CodeUsage},
-		{"kv.txn", []any{[]any{[]any{3, "test", "a", "<", nil, 0}}, nil, nil}, bus.CodeUsage},
 		{"kv.txn", []any{[]any{[]any{6, "", "o", "<", nil, 0}}, nil, nil}, bus.CodeUsage},
 		{"kv.txn", []any{nil, make([]any, 513), nil}, bus.CodeUsage},
 		{"kv.keys", []any{"_owner", "", nil}, bus.CodeUsage},

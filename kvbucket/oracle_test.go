@@ -82,8 +82,13 @@ func (a *attempt) commit() {
 
 func (a *attempt) put(p place, value string, owner *string) bus.Code {
 	was, existed := a.now[p]
-	base := a.rows[p]
-	r := row{value: value, revision: a.revision + 1, version: base.version + 1}
+	r := row{value: value, revision: a.revision + 1, version: 1} // also after a delete in the same transaction
+	switch {
+	case existed && a.written[p]:
+		r.version = was.version
+	case existed:
+		r.version = was.version + 1
+	}
 	switch {
 	case owner == nil && existed:
 		r.owner = was.owner
@@ -219,7 +224,7 @@ func (a *attempt) holds(q question) bool {
 	case "registered":
 		return a.owners[q.text]
 	case "owner":
-		if !existed || q.text != "" && r.owner == "" {
+		if !existed || (q.text == "") != (r.owner == "") {
 			return q.op == kvbucket.NotEqual
 		}
 		outcome = strings.Compare(r.owner, q.text)

@@ -134,13 +134,9 @@ func (c *wireCond) check() error {
 	switch c.Kind {
 	case condExists:
 		return c.onlyEqual("the existence of a key")
-	case condOwner:
-		if len(c.Value) == 0 {
-			return c.onlyEqual("the owner none")
-		}
 	case condValue:
 		return checkValue(c.Key, c.Value)
-	case condRevision, condVersion:
+	case condOwner, condRevision, condVersion:
 	default:
 		return bus.NewError(bus.CodeUsage, "condition of kind %d is not known", c.Kind).
 			WithHint("client and host are of different versions: compare lwj version")

@@ -54,20 +54,18 @@ func caseTxnLimits(t *testing.T, b bucket) {
 // caseBadTransactions are refused whole, whichever branch would be taken.
 func caseBadTransactions(t *testing.T, b bucket) {
 	for name, txn := range map[string]kvbucket.Txn{
-		"operator":         {If: []kvbucket.Cond{kvbucket.ValueIs("a", "=", nil)}},
-		"no operator":      {If: []kvbucket.Cond{kvbucket.VersionIs("a", "", 0)}},
-		"none is less":     {If: []kvbucket.Cond{kvbucket.OwnerIs("a", kvbucket.Less, "")}},
-		"none is at least": {If: []kvbucket.Cond{kvbucket.OwnerIs("a", kvbucket.GreaterOrEqual, "")}},
-		"no key":           {If: []kvbucket.Cond{kvbucket.KeyExists("")}},
-		"zero condition":   {If: []kvbucket.Cond{{}}},
-		"bad bucket":       {If: []kvbucket.Cond{kvbucket.KeyExists("a").In("_owner")}},
-		"no owner":         {If: []kvbucket.Cond{kvbucket.Registered(kvbucket.Owner{})}},
-		"zero operation":   {Else: []kvbucket.Op{{}}},
-		"empty key":        {Else: []kvbucket.Op{kvbucket.OpGet("")}},
-		"own bucket":       {Else: []kvbucket.Op{kvbucket.OpGet("a").In("_owner")}},
-		"keys of a put":    {Else: []kvbucket.Op{kvbucket.OpPut("a", nil).WithKeys()}},
-		"nothing":          {Else: []kvbucket.Op{kvbucket.OpSetOwner("a", kvbucket.OwnerOption{})}},
-		"a key twice":      {Else: []kvbucket.Op{kvbucket.OpPutAll([]kvbucket.KV{{Key: "a"}, {Key: "a"}})}},
+		"operator":       {If: []kvbucket.Cond{kvbucket.ValueIs("a", "=", nil)}},
+		"no operator":    {If: []kvbucket.Cond{kvbucket.VersionIs("a", "", 0)}},
+		"no key":         {If: []kvbucket.Cond{kvbucket.KeyExists("")}},
+		"zero condition": {If: []kvbucket.Cond{{}}},
+		"bad bucket":     {If: []kvbucket.Cond{kvbucket.KeyExists("a").In("_owner")}},
+		"no owner":       {If: []kvbucket.Cond{kvbucket.Registered(kvbucket.Owner{})}},
+		"zero operation": {Else: []kvbucket.Op{{}}},
+		"empty key":      {Else: []kvbucket.Op{kvbucket.OpGet("")}},
+		"own bucket":     {Else: []kvbucket.Op{kvbucket.OpGet("a").In("_owner")}},
+		"keys of a put":  {Else: []kvbucket.Op{kvbucket.OpPut("a", nil).WithKeys()}},
+		"nothing":        {Else: []kvbucket.Op{kvbucket.OpSetOwner("a", kvbucket.OwnerOption{})}},
+		"a key twice":    {Else: []kvbucket.Op{kvbucket.OpPutAll([]kvbucket.KV{{Key: "a"}, {Key: "a"}})}},
 	} {
 		txn.Then = append(txn.Then, kvbucket.OpPut("b", nil))
 		if _, err := b.Commit(b.ctx, txn); bus.CodeOf(err) != bus.CodeUsage {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,7 +59,7 @@ func (g guard) checkDir(dir string) error {
 		return err
 	}
 	if info.Mode().Perm() != dirMode {
-		if err := os.Chmod(dir, dirMode); err != nil {
+		if err := narrow(dir); err != nil {
 			return err
 		}
 	}
@@ -66,6 +67,21 @@ func (g guard) checkDir(dir string) error {
 		return err
 	}
 	return g.checkNetwork(dir)
+}
+
+// narrow closes a directory to others, if it is empty or was a data directory
+// before: one with other things in it is somebody's for another purpose.
+func narrow(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	ours := slices.ContainsFunc(files, func(f fs.DirEntry) bool { return f.Name() == formatFile })
+	if len(files) > 0 && !ours {
+		return refuse("use a --dir that is empty or new",
+			"%s has other things in it and others may look into it: it is not made a data directory", dir)
+	}
+	return os.Chmod(dir, dirMode)
 }
 
 func (g guard) checkOwner(dir string, info fs.FileInfo) error {

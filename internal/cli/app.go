@@ -87,7 +87,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.runCommand(), a.submitCommand(), a.jobsCommand(), a.showCommand(), a.eventsCommand(), a.waitCommand(),
 		a.attachCommand(), a.cancelCommand(), a.signalCommand(), a.rmCommand(), a.kvCommand(), a.atomicCommand(),
-		a.lockCommand(), a.semaphoreCommand(), a.barrierCommand(), a.electCommand(),
+		a.lockCommand(), a.semaphoreCommand(), a.barrierCommand(), a.electCommand(), a.fifoCommand(),
 		a.serveCommand(), a.benchCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	return root

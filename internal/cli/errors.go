@@ -36,9 +36,9 @@ func exitCode(c bus.Code) int {
 	switch c {
 	case bus.CodeUsage, bus.CodeTooLarge, bus.CodeMalformed:
 		return exitUsage
-	case bus.CodeNotFound, bus.CodeNoOwner:
+	case bus.CodeNotFound, bus.CodeNoOwner, bus.CodeRemoved:
 		return exitNotFound
-	case bus.CodeExists, bus.CodeRevision, bus.CodeTransition, bus.CodeFenced, bus.CodeTooLate:
+	case bus.CodeExists, bus.CodeRevision, bus.CodeTransition, bus.CodeFenced, bus.CodeTooLate, bus.CodeEmpty, bus.CodeNoRoom:
 		return exitCondition
 	case bus.CodeUnreachable, bus.CodeStore, bus.CodeNotActive:
 		return exitConnect

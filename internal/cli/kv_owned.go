@@ -42,7 +42,8 @@ func (o *ownerFlags) option(k *kv, cmd *cobra.Command) ([]kvbucket.OwnerOption, 
 	case ttl && o.ttl <= 0:
 		return nil, usagef("--ttl %v: it is longer than 0", o.ttl)
 	case owner:
-		return []kvbucket.OwnerOption{kvbucket.OwnedBy(k.owner(o.owner))}, nil
+		as, err := k.owner(o.owner)
+		return []kvbucket.OwnerOption{kvbucket.OwnedBy(as)}, err
 	case ttl:
 		return []kvbucket.OwnerOption{kvbucket.TTL(o.ttl)}, nil
 	case o.none:
@@ -53,10 +54,12 @@ func (o *ownerFlags) option(k *kv, cmd *cobra.Command) ([]kvbucket.OwnerOption, 
 
 // owner is whoever is registered under an id, but for a command that runs as
 // this owner: what it writes is fenced by its token.
-func (a *app) owner(id string) kvbucket.Owner {
-	o := kvbucket.Owner{ID: id}
-	if a.env(envOwner) == id {
-		o.Token, _ = strconv.ParseUint(a.env(envToken), 10, 64) // 0, whoever, where there is none
+func (a *app) owner(id string) (o kvbucket.Owner, err error) {
+	o.ID = id
+	if token := a.env(envToken); token != "" && a.env(envOwner) == id {
+		if o.Token, err = strconv.ParseUint(token, 10, 64); err != nil {
+			err = usagef("%s is %q, which is no token: it would fence nothing", envToken, token)
+		}
 	}
-	return o
+	return o, err
 }

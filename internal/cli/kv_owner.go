@@ -32,7 +32,11 @@ func (k *kv) ownerEndCommand() *cobra.Command {
 		Args:              exactly(1, "the id of an owner"),
 		ValidArgsFunction: k.completeOwner,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return k.with(cmd.Context(), func(l *link) error { return kvbucket.EndOwner(cmd.Context(), l.Conn, k.owner(args[0])) })
+			owner, err := k.owner(args[0])
+			if err != nil {
+				return err
+			}
+			return k.with(cmd.Context(), func(l *link) error { return kvbucket.EndOwner(cmd.Context(), l.Conn, owner) })
 		},
 	}
 }

@@ -27,11 +27,11 @@ func (k *kv) putCommand() *cobra.Command {
 		Use:   "put KEY [VALUE|-]",
 		Short: "Set a key and print the revision",
 		Long: "Set a key and print the revision. The value is standard input, byte for byte, when it is -, or absent\n" +
-			"without --owner, --no-owner and --ttl; absent with one of them, the value stays and only the owner\n" +
-			"changes. A key keeps its owner unless one of them is given. With --create or --if-revision nothing\n" +
+			"without --owner and --no-owner; absent with one of them, the value stays and only the owner changes.\n" +
+			"A key keeps its owner, or its time to live, unless one of these flags or --ttl is given. With --create or --if-revision nothing\n" +
 			"changes, and the exit code is 4, unless the condition holds.",
 		Example: "  lwj kv put greeting hello\n  date | lwj kv put today -\n  lwj kv put greeting hi --if-revision 1\n" +
-			"  lwj kv put greeting again --create || echo it exists\n  lwj kv put greeting --ttl 1h\n  lwj kv put greeting --no-owner",
+			"  lwj kv put greeting again --create || echo it exists\n  lwj kv put greeting bye --ttl 1h\n  lwj kv put greeting --no-owner",
 		Args:              between(1, 2, "a key and a value"),
 		ValidArgsFunction: k.completeKey,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,8 +68,8 @@ func (o *putOptions) read(k *kv, cmd *cobra.Command, value []string) (err error)
 		o.condition = []kvbucket.PutOption{kvbucket.IfRevision(o.revision)}
 	}
 	switch {
-	case len(value) > 0 || len(o.owner) == 0:
-		o.value, err = k.value(value)
+	case len(value) > 0 || len(o.owner) == 0 || cmd.Flags().Changed("ttl"):
+		o.value, err = k.value(cmd.Context(), value)
 	case o.create:
 		return usagef("--create needs a value: a new key has one")
 	}
@@ -77,11 +77,11 @@ func (o *putOptions) read(k *kv, cmd *cobra.Command, value []string) (err error)
 }
 
 // value is the argument, or standard input; never nil without an error.
-func (k *kv) value(args []string) ([]byte, error) {
+func (k *kv) value(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) > 0 && args[0] != "-" {
 		return []byte(args[0]), nil
 	}
-	value, err := io.ReadAll(io.LimitReader(k.In, kvbucket.MaxValue+1))
+	value, err := io.ReadAll(io.LimitReader(k.input(ctx), kvbucket.MaxValue+1))
 	if err == nil && len(value) > kvbucket.MaxValue {
 		err = bus.NewError(bus.CodeTooLarge, "standard input has more than %d bytes: a value has at most so many", kvbucket.MaxValue).
 			WithHint("store the data elsewhere and its name here")

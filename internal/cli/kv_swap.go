@@ -25,7 +25,7 @@ func (k *kv) swapCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			value, err := k.value(args[1:])
+			value, err := k.value(cmd.Context(), args[1:])
 			if err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ ones. What cannot be understood, and an operation that fails, refuses all of it.
   lwj kv txn move.json --exit-code`,
 		Args: between(0, 1, "a file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := k.txnText(args)
+			text, err := k.txnText(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -57,8 +57,8 @@ ones. What cannot be understood, and an operation that fails, refuses all of it.
 }
 
 // txnText is the file that was named, or standard input.
-func (k *kv) txnText(args []string) ([]byte, error) {
-	in := k.In
+func (k *kv) txnText(ctx context.Context, args []string) ([]byte, error) {
+	in := k.input(ctx)
 	if len(args) > 0 && args[0] != "-" {
 		f, err := os.Open(args[0])
 		if err != nil {

@@ -95,7 +95,11 @@ func (k *kv) parseOwner(n *jsonNode, o *jsonObject) ([]kvbucket.OwnerOption, err
 	if err == nil && id == "" {
 		err = owner.wrong("it is empty: null takes the owner away")
 	}
-	return []kvbucket.OwnerOption{kvbucket.OwnedBy(k.owner(id))}, err
+	if err != nil {
+		return nil, err
+	}
+	as, err := k.owner(id)
+	return []kvbucket.OwnerOption{kvbucket.OwnedBy(as)}, err
 }
 
 // duration is a time longer than 0, such as "5s".

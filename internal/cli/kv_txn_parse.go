@@ -146,19 +146,16 @@ func existsCond(o *jsonObject, key string) (c kvbucket.Cond, err error) {
 	return kvbucket.KeyMissing(key), err
 }
 
-func ownerCond(o *jsonObject, key string, op kvbucket.Operator) (c kvbucket.Cond, err error) {
+func ownerCond(o *jsonObject, key string, op kvbucket.Operator) (kvbucket.Cond, error) {
 	n := o.fields["owner"]
-	switch {
-	case n.value != nil:
-		id, err := n.text()
-		if err == nil && id == "" {
-			err = n.wrong("it is empty: null is no owner")
-		}
-		return kvbucket.OwnerIs(key, op, id), err
-	case op == kvbucket.Equal || op == kvbucket.NotEqual:
+	if n.value == nil {
 		return kvbucket.OwnerIs(key, op, ""), nil
 	}
-	return c, o.fields["op"].wrong("no owner compares with == and != only, not with %s", op)
+	id, err := n.text()
+	if err == nil && id == "" {
+		err = n.wrong("it is empty: null is no owner")
+	}
+	return kvbucket.OwnerIs(key, op, id), err
 }
 
 func countCond(n *jsonNode, about, key string, op kvbucket.Operator) (kvbucket.Cond, error) {

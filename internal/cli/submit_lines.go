@@ -80,7 +80,7 @@ func replace[T any](to *T, with *T) {
 
 // submitLines submits the jobs of a file, lwj.MaxSubmit lines at a time.
 func (a *app) submitLines(ctx context.Context, base lwj.Spec, name string) error {
-	in, err := a.open(name)
+	in, err := a.open(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -93,9 +93,9 @@ func (a *app) submitLines(ctx context.Context, base lwj.Spec, name string) error
 }
 
 // open opens a file, or stdin for "-".
-func (a *app) open(name string) (io.ReadCloser, error) {
+func (a *app) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if name == "-" {
-		return io.NopCloser(a.In), nil
+		return io.NopCloser(a.input(ctx)), nil
 	}
 	f, err := os.Open(name)
 	if err != nil {

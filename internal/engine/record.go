@@ -59,8 +59,24 @@ type effect struct {
 	reason      string
 }
 
+// opAnew is the operation of a put on a key that its transaction may have
+// deleted before: the key begins again.
+const opAnew bus.Op = 3
+
+// recordedOp is the operation of a change as a record has it.
+func recordedOp(c *bus.Change) bus.Op {
+	if c.Op == bus.OpPut && c.Version == 1 && c.Previous != 0 {
+		return opAnew
+	}
+	return c.Op
+}
+
 func (ef *effect) change() *bus.Change {
-	return &bus.Change{Bucket: ef.bucket, Key: ef.key, Op: ef.op, Value: ef.value, Owner: ef.owner, Token: ef.token, Reason: ef.reason}
+	c := &bus.Change{Bucket: ef.bucket, Key: ef.key, Op: ef.op, Value: ef.value, Owner: ef.owner, Token: ef.token, Reason: ef.reason}
+	if c.Op == opAnew {
+		c.Op, c.Version = bus.OpPut, 1
+	}
+	return c
 }
 
 // encoder appends the parts of a record to a buffer.
@@ -94,7 +110,7 @@ func (e *encoder) effect(c *bus.Change) {
 	_ = e.enc.EncodeArrayLen(7)
 	_ = e.enc.EncodeString(c.Bucket)
 	_ = e.enc.EncodeString(c.Key)
-	_ = e.enc.EncodeUint(uint64(c.Op))
+	_ = e.enc.EncodeUint(uint64(recordedOp(c)))
 	_ = e.enc.EncodeBytes(c.Value)
 	_ = e.enc.EncodeString(c.Owner)
 	_ = e.enc.EncodeUint(c.Token)

@@ -96,7 +96,7 @@ func (e *Engine) transact(user string, clock uint64, reserve bool, run func(*Tx)
 		if fresh {
 			rd = e.newRound(e.now, e.wall)
 		}
-		tx := &Tx{s: e.head, virtual: e.virtual, user: user, clock: clock, now: rd.time, wall: rd.wall}
+		tx := &Tx{s: e.head, virtual: e.virtual, user: user, clock: max(clock, e.head.clock+1), now: rd.time, wall: rd.wall}
 		if r != nil && !r.woken {
 			tx.parking = &e.parking
 		}
@@ -187,7 +187,7 @@ func (e *Engine) answer(r *request, res *bus.Response) {
 	if res.Revision == 0 {
 		res.Revision = e.head.revision
 	}
-	res.Clock = r.clock
+	res.Clock = max(r.clock, e.head.clock)
 	if n := len(e.rounds); n > 0 {
 		e.rounds[n-1].replies = append(e.rounds[n-1].replies, reply{r, res})
 		return

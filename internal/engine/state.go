@@ -18,6 +18,7 @@ const (
 // far, acknowledged or not. Only the engine's loop touches it. Snapshots are
 // taken by copying the keyspace, which costs nothing.
 type state struct {
+	clock uint64 // Lamport clock of the newest write
 	keyspace
 	round    uint64 // names the copies of keys that this round may write
 	bytes    int64  // of all kept changes
@@ -89,6 +90,7 @@ func (s *state) write(c *bus.Change) undo {
 	link(c, live, before)
 	share(c, k, before.newest())
 	s.count(k, changeSize(c))
+	s.clock = max(s.clock, c.Clock)
 	b := s.bucket(c.Bucket)
 	next := &slot{cur: c, older: s.window(k, before, b.History)}
 	switch {
@@ -132,7 +134,8 @@ func share(c *bus.Change, k *keys, before *bus.Change) {
 	}
 }
 
-// link sets the fields of c that follow from the key's state before it.
+// link sets the fields of c that follow from the key's state before it. A put
+// whose version is 1 already follows a delete in its own transaction.
 func link(c *bus.Change, live, before *slot) {
 	if before != nil {
 		c.Previous = before.cur.Revision
@@ -140,7 +143,7 @@ func link(c *bus.Change, live, before *slot) {
 	switch {
 	case c.Op == bus.OpDelete:
 		c.Version, c.Created = 0, before.cur.Created
-	case live != nil:
+	case live != nil && c.Version == 0:
 		c.Version, c.Created = live.cur.Version+1, live.cur.Created
 	default:
 		c.Version, c.Created = 1, c.Revision
@@ -207,6 +210,7 @@ func (s *state) load(sl *slot) {
 	sl.versions(func(c *bus.Change) {
 		share(c, k, before)
 		s.count(k, changeSize(c))
+		s.clock = max(s.clock, c.Clock)
 		before = c
 	})
 	s.reindex(k.name, nil, put(sl.cur))

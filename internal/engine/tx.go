@@ -113,6 +113,9 @@ func (tx *Tx) count() int { return len(tx.changes) - tx.gone }
 func (tx *Tx) write(c *bus.Change) *bus.Change {
 	c.Revision, c.Clock, c.Time = tx.Revision(), tx.clock, tx.wall
 	if i, ok := tx.written(c); ok {
+		if o := tx.changes[i]; c.Op == bus.OpPut && (o.Op == bus.OpDelete || o.Version == 1) {
+			c.Version = 1 // the key begins again: see link
+		}
 		tx.unwrite(i)
 		if c.Op == bus.OpDelete && tx.Get(c.Bucket, c.Key) == nil {
 			return c // put and deleted: it never was
