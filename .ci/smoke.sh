@@ -387,7 +387,7 @@ known() {
 	while read -r command; do
 		# shellcheck disable=SC2086 # a command of several words
 		want 0 $command --help
-	done < <(awk '/^```/ { code = !code; next } code' "$readme" | grep -oE '(^|[|(&;$] *)lwj [a-z]+( (add|get|put|swap|pop|ls|del|watch|history|txn|owner|bucket))?\b' |
+	done < <(awk '/^```/ { code = !code; next } code' "$readme" | grep -oE '(^|[|(&;$] *)lwj [a-z]+( (add|get|put|swap|pop|ls|del|watch|history|txn|owner|bucket|create))?\b' |
 		grep -oE 'lwj .*' | sort -u)
 }
 

@@ -222,12 +222,3 @@ func same[T comparable](t testing.TB, want, got T) {
 		t.Fatalf("want %v, got %v", want, got)
 	}
 }
-
-// all runs the functions at once and waits for them.
-func all(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { do(i) })
-	}
-	wg.Wait()
-}

@@ -78,11 +78,6 @@ func (f *filters) index() {
 	}
 }
 
-// only tells whether all of the filters are this key.
-func (f *filters) only(key string) bool {
-	return !slices.ContainsFunc(f.all, func(a added) bool { return a.kind != filterKey || a.span.From != key })
-}
-
 // match adds the names of the filters that want a change, in their order.
 func (f *filters) match(names []string, key string, revision uint64) []string {
 	literal, is := f.keys[key]

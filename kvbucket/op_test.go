@@ -321,7 +321,7 @@ func caseUpdate(t *testing.T, b bucket) {
 	check(t, err)
 	same(t, []any{"x", uint64(1), 2}, []any{string(e.Value), e.Version, tries})
 	_, err = b.Update(b.ctx, "a", func(*kvbucket.Entry) ([]byte, error) { return nil, errStop })
-	same(t, true, err == errStop)
+	same(t, true, errors.Is(err, errStop))
 	_, err = b.Update(b.ctx, "", double)
 	same(t, true, errors.Is(err, kvbucket.ErrEmptyKey))
 	_, err = b.Update(b.ctx, "a", func(*kvbucket.Entry) ([]byte, error) { return make([]byte, kvbucket.MaxValue+1), nil })

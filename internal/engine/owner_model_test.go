@@ -171,7 +171,9 @@ func (m *ownerModel) write(rt *rapid.T, b *bed) {
 
 func (m *ownerModel) apply(s step, keys map[string]string, ttls map[string]time.Duration) {
 	if s.Kind == "put" {
-		keys[s.Key] = keys[s.Key] // its owner stays, if it has one
+		if _, ok := keys[s.Key]; !ok { // else its owner stays
+			keys[s.Key] = ""
+		}
 		return
 	}
 	delete(ttls, s.Key)
