@@ -61,7 +61,7 @@ func (a *app) putItems(ctx context.Context, args []string, o *putItemOptions) er
 	if o.lines {
 		return a.pipe(ctx, args[0], func(p *fifo.Pipe) error { return a.putLines(ctx, p, o) })
 	}
-	item, err := a.item(args[1:])
+	item, err := a.item(ctx, args[1:])
 	if err != nil {
 		return err
 	}
@@ -69,11 +69,11 @@ func (a *app) putItems(ctx context.Context, args []string, o *putItemOptions) er
 }
 
 // item is the argument, or standard input.
-func (a *app) item(args []string) ([]byte, error) {
+func (a *app) item(ctx context.Context, args []string) ([]byte, error) {
 	if len(args) > 0 && args[0] != "-" {
 		return []byte(args[0]), nil
 	}
-	item, err := io.ReadAll(io.LimitReader(a.In, fifo.MaxItem+1))
+	item, err := io.ReadAll(io.LimitReader(a.input(ctx), fifo.MaxItem+1))
 	if err == nil && len(item) > fifo.MaxItem {
 		err = bus.NewError(bus.CodeTooLarge, "standard input has more than %d bytes: an item has at most so many", fifo.MaxItem).
 			WithHint("store the data elsewhere and put its name, or use --lines")
@@ -96,7 +96,7 @@ func (a *app) putLines(ctx context.Context, p *fifo.Pipe, o *putItemOptions) err
 	if err != nil {
 		return err
 	}
-	lines := newLineItems(a.In, &info.Config)
+	lines := newLineItems(a.input(ctx), &info.Config)
 	for n := 0; ; {
 		items, end := lines.next()
 		if len(items) > 0 {
