@@ -106,9 +106,10 @@ func TestJobsOwnMany(t *testing.T) {
 			t.Error(r.Error)
 		}
 	}
-	for left := -1; left != 0; {
+	for left := 1; left != 0; {
 		s := h.engine.Snapshot()
-		left = 0
+		left = -1 // "o" stays
+		s.Range(engine.OwnerBucket, "", nil, func(*bus.Change) bool { left++; return true })
 		for _, in := range items {
 			left += h.owns(in.ID)
 		}
@@ -117,5 +118,4 @@ func TestJobsOwnMany(t *testing.T) {
 			must(t, err)
 		}
 	}
-	wantEqual(t, "registrations", 1, len(h.engine.Owners()))
 }
