@@ -144,29 +144,8 @@ func TestLockLinear(t *testing.T) {
 		must(t, err)
 		lockers[i] = &locker{id: i, lock: l, rand: rand.New(rand.NewPCG(r.Uint64(), 0))}
 	}
-	for i := range lockKills {
-		hosts.prepare()
-		done := make(chan error, linearClients)
-		for _, l := range lockers {
-			go func() { done <- l.turns(ctx, history) }()
-		}
-		pass(ctx, r, killWindow)
-		if i%2 == 0 {
-			hosts.crash()
-		} else {
-			hosts.leave()
-		}
-		hosts.recovered()
-		for range linearClients {
-			must(t, <-done)
-		}
-	}
-	hosts.stop()
-	hosted(t, dir)
-	t.Logf("%d calls", len(history.ops))
-	if got := porcupine.CheckOperationsTimeout(locks(), history.ops, linearCheck); got != porcupine.Ok {
-		t.Errorf("want a linearizable history, got %v", got)
-	}
+	hosts.rounds(ctx, r, lockKills, hosts.inTurns, func(i int) error { return lockers[i].turns(ctx, history) })
+	explain(t, locks(), history.ops)
 }
 
 // TestLockLinearFinds proves that the check can fail: two writers, a writer
@@ -174,18 +153,11 @@ func TestLockLinear(t *testing.T) {
 func TestLockLinearFinds(t *testing.T) {
 	t.Parallel()
 	write, read, leave := lockInput{}, lockInput{client: 1, shared: true}, lockInput{release: true}
-	for name, calls := range map[string][]porcupine.Operation{
+	inexplicable(t, locks(), map[string][]porcupine.Operation{
 		"two writers": {{Input: write, Output: lockOutput{fence: 1}}, {Input: lockInput{client: 1}, Output: lockOutput{fence: 2}}},
 		"beside":      {{Input: read, Output: lockOutput{fence: 1}}, {Input: write, Output: lockOutput{fence: 2}}},
 		"fence":       {{Input: write, Output: lockOutput{fence: 2}}, {Input: leave, Output: lockOutput{}}, {Input: write, Output: lockOutput{fence: 1}}},
-	} {
-		for i := range calls {
-			calls[i].Call, calls[i].Return = int64(2*i), int64(2*i+1)
-		}
-		if porcupine.CheckOperations(locks(), calls) {
-			t.Errorf("%s: want no order that explains it, got one", name)
-		}
-	}
+	})
 }
 
 // TestLockTakeover: those who wait keep their order when the host is killed,

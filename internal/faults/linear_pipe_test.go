@@ -218,29 +218,8 @@ func TestPipeLinear(t *testing.T) {
 	for i := range callers {
 		callers[i] = newPipeCaller(ctx, t, dir, i, items, r.Uint64())
 	}
-	for i := range pipeKills {
-		hosts.prepare()
-		done := make(chan error, linearClients)
-		for _, c := range callers {
-			go func() { done <- c.calls(ctx, history) }()
-		}
-		pass(ctx, r, killWindow)
-		if i%2 == 0 {
-			hosts.crash()
-		} else {
-			hosts.leave()
-		}
-		hosts.recovered()
-		for range linearClients {
-			must(t, <-done)
-		}
-	}
-	hosts.stop()
-	hosted(t, dir)
-	t.Logf("%d calls", len(history.ops))
-	if got := porcupine.CheckOperationsTimeout(pipes(), history.ops, linearCheck); got != porcupine.Ok {
-		t.Errorf("want a linearizable history, got %v", got)
-	}
+	hosts.rounds(ctx, r, pipeKills, hosts.inTurns, func(i int) error { return callers[i].calls(ctx, history) })
+	explain(t, pipes(), history.ops)
 }
 
 // TestPipesFinds proves that the check can fail: an item put twice, handed out
@@ -252,19 +231,12 @@ func TestPipesFinds(t *testing.T) {
 	get := func(n int) op { return op{Input: pipeInput{verb: doPipeGet}, Output: pipeOutput{item: n}} }
 	empty := op{Input: pipeInput{verb: doPipeGet}, Output: pipeOutput{refused: true}}
 	nak := op{Input: pipeInput{doPipeNak, 1}, Output: pipeOutput{}}
-	for name, calls := range map[string][]op{
+	inexplicable(t, pipes(), map[string][]porcupine.Operation{
 		"put twice":    {put(1), get(1), {Input: pipeInput{doPipeAck, 1}, Output: pipeOutput{}}, get(1)},
 		"handed twice": {put(1), get(1), get(1)},
 		"lost":         {put(1), empty},
 		"out of order": {put(1), put(2), get(2)},
 		"not in front": {put(1), put(2), get(1), nak, get(2)},
 		"over":         {put(1), put(2), put(3), put(4), put(5), put(6)},
-	} {
-		for i := range calls {
-			calls[i].Call, calls[i].Return = int64(2*i), int64(2*i+1)
-		}
-		if porcupine.CheckOperations(pipes(), calls) {
-			t.Errorf("%s: want no order that explains it, got one", name)
-		}
-	}
+	})
 }

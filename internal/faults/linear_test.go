@@ -192,22 +192,8 @@ func TestLinearizableThroughKills(t *testing.T) {
 		}
 		callers[i] = &caller{id: i, next: i, bucket: open(t, dial(t, dir, cfg)), rand: rand.New(rand.NewPCG(r.Uint64(), 0)), known: map[string]*kvbucket.Entry{}}
 	}
-	for range linearKills {
-		hosts.prepare()
-		done := make(chan error, linearClients)
-		for _, c := range callers {
-			go func() { done <- c.calls(ctx, history) }()
-		}
-		pass(ctx, r, killWindow)
-		hosts.crash()
-		hosts.recovered()
-		for range linearClients {
-			must(t, <-done)
-		}
-	}
-	hosts.stop()
-	hosted(t, dir)
-	explain(t, history.ops)
+	hosts.rounds(ctx, r, linearKills, hosts.killed, func(i int) error { return callers[i].calls(ctx, history) })
+	explain(t, registers(), history.ops)
 }
 
 func (c *caller) calls(ctx context.Context, r *recorder) error {
@@ -219,40 +205,16 @@ func (c *caller) calls(ctx context.Context, r *recorder) error {
 	return nil
 }
 
-func explain(t *testing.T, ops []porcupine.Operation) {
-	t.Helper()
-	unknown := 0
-	for _, op := range ops {
-		if op.Output.(output).unknown {
-			unknown++
-		}
-	}
-	t.Logf("%d calls, %d of unknown outcome", len(ops), unknown)
-	if got := porcupine.CheckOperationsTimeout(registers(), ops, linearCheck); got != porcupine.Ok {
-		t.Errorf("want a linearizable history, got %v", got)
-	}
-}
-
 // TestExplainFinds proves that the check can fail: a write that is gone, one
 // done twice, a stale read.
 func TestExplainFinds(t *testing.T) {
 	t.Parallel()
 	put := func(v string) input { return input{verb: doPut, key: "k", value: v} }
 	get := input{verb: doGet, key: "k"}
-	for name, calls := range map[string][]porcupine.Operation{
+	inexplicable(t, registers(), map[string][]porcupine.Operation{
 		"lost":  {{Input: put("1"), Output: output{}}, {Input: get, Output: output{}}},
 		"stale": {{Input: put("1"), Output: output{}}, {Input: put("2"), Output: output{}}, {Input: get, Output: output{value: "1"}}},
 		"twice": {{Input: put("1"), Output: output{unknown: true}}, {Input: get, Output: output{value: "1"}},
 			{Input: put("2"), Output: output{}}, {Input: get, Output: output{value: "1"}}},
-	} {
-		for i := range calls {
-			calls[i].Call, calls[i].Return = int64(2*i), int64(2*i+1)
-			if calls[i].Output.(output).unknown {
-				calls[i].ClientId, calls[i].Return = i+1, 1000
-			}
-		}
-		if porcupine.CheckOperations(registers(), calls) {
-			t.Errorf("%s: want no order that explains it, got one", name)
-		}
-	}
+	})
 }

@@ -202,25 +202,8 @@ func TestTransactionsThroughKills(t *testing.T) {
 		must(t, err)
 		callers[i] = &txnCaller{id: i, next: i, buckets: [2]*kvbucket.Bucket{open(t, conn), other}, rand: rand.New(rand.NewPCG(r.Uint64(), 0))}
 	}
-	for range txnKills {
-		hosts.prepare()
-		done := make(chan error, linearClients)
-		for _, c := range callers {
-			go func() { done <- c.calls(ctx, history) }()
-		}
-		pass(ctx, r, killWindow)
-		hosts.crash()
-		hosts.recovered()
-		for range linearClients {
-			must(t, <-done)
-		}
-	}
-	hosts.stop()
-	hosted(t, dir)
-	t.Logf("%d calls", len(history.ops))
-	if got := porcupine.CheckOperationsTimeout(accounts(), history.ops, linearCheck); got != porcupine.Ok {
-		t.Errorf("want a serializable history, got %v", got)
-	}
+	hosts.rounds(ctx, r, txnKills, hosts.killed, func(i int) error { return callers[i].calls(ctx, history) })
+	explain(t, accounts(), history.ops)
 }
 
 func (c *txnCaller) calls(ctx context.Context, r *recorder) error {
@@ -241,17 +224,10 @@ func TestAccountsFinds(t *testing.T) {
 	move := func(v string) txnInput { return txnInput{verb: txnMove, a: 0, b: 2, value: v} }
 	update := func(before, v string) txnInput { return txnInput{verb: txnUpdate, a: 0, before: before, value: v} }
 	done := txnOutput{succeeded: true}
-	for name, calls := range map[string][]porcupine.Operation{
+	inexplicable(t, accounts(), map[string][]porcupine.Operation{
 		"half":      {{Input: both, Output: done}, {Input: read, Output: txnOutput{all: values{"1", "", ""}}}},
 		"condition": {{Input: both, Output: done}, {Input: both, Output: done}},
 		"twice":     {{Input: both, Output: done}, {Input: move("2"), Output: txnOutput{popped: "1"}}, {Input: move("3"), Output: txnOutput{popped: "1"}}},
 		"lost":      {{Input: update("", "2"), Output: txnOutput{}}, {Input: update("", "3"), Output: txnOutput{}}},
-	} {
-		for i := range calls {
-			calls[i].Call, calls[i].Return = int64(2*i), int64(2*i+1)
-		}
-		if porcupine.CheckOperations(accounts(), calls) {
-			t.Errorf("%s: want no order that explains it, got one", name)
-		}
-	}
+	})
 }

@@ -152,15 +152,6 @@ func (c *wordCaller) calls(ctx context.Context, r *recorder) error {
 	return nil
 }
 
-// leave ends the host in order, and the next one takes over.
-func (r *relay) leave() {
-	r.t.Helper()
-	r.prepare()
-	must(r.t, r.active.stdin.Close())
-	<-r.active.ended
-	r.active, r.next = r.next, nil
-}
-
 // TestWordLinear: what four clients do to two words by every operation, while
 // hosts are killed or leave, has an order that explains every answer.
 func TestWordLinear(t *testing.T) {
@@ -176,29 +167,8 @@ func TestWordLinear(t *testing.T) {
 		}
 		callers[i] = &wordCaller{next: i, conn: dial(t, dir, cfg), rand: rand.New(rand.NewPCG(r.Uint64(), 0))}
 	}
-	for i := range wordKills {
-		hosts.prepare()
-		done := make(chan error, linearClients)
-		for _, c := range callers {
-			go func() { done <- c.calls(ctx, history) }()
-		}
-		pass(ctx, r, killWindow)
-		if i%2 == 0 {
-			hosts.crash()
-		} else {
-			hosts.leave()
-		}
-		hosts.recovered()
-		for range linearClients {
-			must(t, <-done)
-		}
-	}
-	hosts.stop()
-	hosted(t, dir)
-	t.Logf("%d calls", len(history.ops))
-	if got := porcupine.CheckOperationsTimeout(words(), history.ops, linearCheck); got != porcupine.Ok {
-		t.Errorf("want a linearizable history, got %v", got)
-	}
+	hosts.rounds(ctx, r, wordKills, hosts.inTurns, func(i int) error { return callers[i].calls(ctx, history) })
+	explain(t, words(), history.ops)
 }
 
 // TestWordsFinds proves that the check can fail: an add done twice, one that is
@@ -212,18 +182,11 @@ func TestWordsFinds(t *testing.T) {
 		return wordOutput{result: atomic.Result{Before: before, After: after, Met: true, Existed: existed}}
 	}
 	first := op{Input: add, Output: got(0, 1, false)}
-	for name, calls := range map[string][]op{
+	inexplicable(t, words(), map[string][]porcupine.Operation{
 		"twice":     {first, {Input: load, Output: got(2, 2, true)}},
 		"lost":      {first, {Input: add, Output: got(0, 1, true)}},
 		"condition": {first, {Input: wordInput{op: atomic.AddIfGreater, x: 1, y: 1}, Output: got(1, 2, true)}},
 		"stale":     {first, {Input: load, Output: got(0, 0, false)}},
 		"there":     {first, {Input: wordInput{op: atomic.Load, there: true}, Output: wordOutput{refused: atomic.ErrNotFound}}},
-	} {
-		for i := range calls {
-			calls[i].Call, calls[i].Return = int64(2*i), int64(2*i+1)
-		}
-		if porcupine.CheckOperations(words(), calls) {
-			t.Errorf("%s: want no order that explains it, got one", name)
-		}
-	}
+	})
 }
