@@ -24,16 +24,6 @@ var (
 	ErrNoLeader = bus.NewError(bus.CodeNotFound, "no leader")
 )
 
-// usageError is a request's fault: one of the errors above, and the line that
-// travels.
-type usageError struct {
-	kind error
-	line *bus.Error
-}
-
-func (e *usageError) Error() string   { return e.line.Message }
-func (e *usageError) Unwrap() []error { return []error{e.kind, e.line} }
-
 func errMismatch(l line, name string, is, asked int) error {
 	return bus.NewError(bus.CodeExists, "%s %s is in use with %d, not %d", l, shown([]byte(name)), is, asked).
 		WithHint("name the same number everywhere, or take another name")

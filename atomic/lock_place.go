@@ -99,7 +99,7 @@ func checkName(name string) error {
 	if name != "" && len(name) <= MaxName && utf8.ValidString(name) {
 		return nil
 	}
-	return &usageError{ErrInvalidName, bus.NewError(bus.CodeUsage, "name %s: a name has 1 to %d bytes of UTF-8", shown([]byte(name)), MaxName)}
+	return &bus.UsageError{Kind: ErrInvalidName, Line: bus.NewError(bus.CodeUsage, "name %s: a name has 1 to %d bytes of UTF-8", shown([]byte(name)), MaxName)}
 }
 
 func (r *acquireRequest) check() error {

@@ -77,6 +77,19 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Code == e.Code
 }
 
+// UsageError is an Error of CodeUsage that a package also knows by a sentinel
+// of its own: errors.Is finds Kind, and what travels is Line.
+type UsageError struct {
+	Kind error
+	Line *Error
+}
+
+// Error is that of the line.
+func (e *UsageError) Error() string { return e.Line.Message }
+
+// Unwrap gives both.
+func (e *UsageError) Unwrap() []error { return []error{e.Kind, e.Line} }
+
 // Errors of the connection.
 var (
 	// ErrUnknownOutcome is returned when nobody can tell any more whether a

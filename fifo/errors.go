@@ -41,16 +41,6 @@ var (
 	ErrNoOwner = bus.NewError(bus.CodeNoOwner, "the session has ended")
 )
 
-// usageError is a request's fault: one of the errors above, and the line that
-// travels.
-type usageError struct {
-	kind error
-	line *bus.Error
-}
-
-func (e *usageError) Error() string   { return e.line.Message }
-func (e *usageError) Unwrap() []error { return []error{e.kind, e.line} }
-
 func badName(format string, args ...any) error {
-	return &usageError{ErrInvalidName, bus.NewError(bus.CodeUsage, format, args...)}
+	return &bus.UsageError{Kind: ErrInvalidName, Line: bus.NewError(bus.CodeUsage, format, args...)}
 }

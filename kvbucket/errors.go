@@ -49,16 +49,6 @@ var (
 	ErrCompacted = bus.ErrCompacted
 )
 
-// usageError is a request's fault: one of the errors above, and the line that
-// travels.
-type usageError struct {
-	kind error
-	line *bus.Error
-}
-
 func usage(kind error, format string, args ...any) error {
-	return &usageError{kind, bus.NewError(bus.CodeUsage, format, args...)}
+	return &bus.UsageError{Kind: kind, Line: bus.NewError(bus.CodeUsage, format, args...)}
 }
-
-func (e *usageError) Error() string   { return e.line.Message }
-func (e *usageError) Unwrap() []error { return []error{e.kind, e.line} }

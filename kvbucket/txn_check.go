@@ -51,9 +51,9 @@ func (r *txnRequest) locate(part string, i int, err error) error {
 	}
 	line := *e
 	line.Message = fmt.Sprintf("%s %d: %s", part, i+1, e.Message)
-	var u *usageError
+	var u *bus.UsageError
 	if errors.As(err, &u) {
-		return &usageError{u.kind, &line}
+		return &bus.UsageError{Kind: u.Kind, Line: &line}
 	}
 	return &line
 }
